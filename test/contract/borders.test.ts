@@ -19,7 +19,8 @@ const sourceFiles = (folder: string): readonly string[] =>
 
 const importsOf = (file: string): readonly Import[] => {
   const text = readFileSync(join(ROOT, file), 'utf8');
-  const pattern = /(?:^|\n)\s*(?:import|export)\b[^;'"]*?from\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)\s*import\s*['"]([^'"]+)['"]/g;
+  const pattern =
+    /(?:^|\n)\s*(?:import|export)\b[^;'"]*?from\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)\s*import\s*['"]([^'"]+)['"]/g;
   return [...text.matchAll(pattern)].map((match) => ({ file, specifier: match[1] ?? match[2] ?? match[3] ?? '' }));
 };
 
@@ -43,7 +44,8 @@ describe('borders', () => {
     });
 
     it(`${core} reads no clock, environment or randomness`, () => {
-      const impure = /\bDate\.now\(|\bnew Date\(\s*\)|\bprocess\.|\bMath\.random\(|\bsetTimeout\(|\bconsole\.|\bfetch\(/;
+      const impure =
+        /\bDate\.now\(|\bnew Date\(\s*\)|\bprocess\.|\bMath\.random\(|\bsetTimeout\(|\bconsole\.|\bfetch\(/;
       const offenders = sourceFiles(core).filter((file) => impure.test(readFileSync(join(ROOT, file), 'utf8')));
       expect(offenders).to.deep.equal([]);
     });

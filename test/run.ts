@@ -1,0 +1,187 @@
+/**
+ * `npm test`: static checks, then every suite, on real parts. Called by package.json and .ci/run; the last line is "N passed, N failed".
+ *
+ * The cluster's parts are fetched or built in the background from the first second on, because on a cold machine they take longest;
+ * suites that do not need them run meanwhile.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const SUITES = ['static', 'unit', 'contract', 'integration', 'e2e'] as const;
+type Suite = (typeof SUITES)[number];
+
+/** Hard bound of one suite; a hung suite must fail with its name, not time out the whole run. */
+const SUITE_LIMIT_MS = {
+  static: 5 * 60_000,
+  unit: 60_000,
+  contract: 5 * 60_000,
+  integration: 20 * 60_000,
+  e2e: 40 * 60_000,
+} as const;
+const LONG_FACTOR = 4;
+
+interface Tally {
+  readonly suite: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly seconds: number;
+}
+
+const HELP = `usage: npm test -- [--only SUITE[,SUITE]] [--grep PATTERN] [--long] [--keep]
+
+  --only   some of: ${SUITES.join(', ')}
+  --grep   only tests whose title matches
+  --long   the full counts of the end-to-end tests (npm run test:long)
+  --keep   leave the cluster running afterwards`;
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    grep: { type: 'string' },
+    long: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const resultSchema = z.object({ passed: z.number(), failed: z.number(), pending: z.number() });
+const startedAt = performance.now();
+const elapsed = (): string => `${((performance.now() - startedAt) / 1000).toFixed(0)} s`;
+const say = (text: string): void => console.log(`\n── ${text} (${elapsed()})`);
+
+interface Run {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly limitMs: number;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs a command with its output shown; its exit code, or 124 when the limit killed it. */
+const run = ({ command, args, limitMs, env }: Run): Promise<number> =>
+  new Promise((resolve) => {
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...env },
+    });
+    let overran = false;
+    const limit = setTimeout(() => {
+      overran = true;
+      console.error(`${command} ${args.join(' ')}: stopped after ${limitMs / 1000} s`);
+      child.kill('SIGTERM');
+      setTimeout(() => child.kill('SIGKILL'), 5_000).unref();
+    }, limitMs);
+    child.once('error', (error) => {
+      clearTimeout(limit);
+      console.error(`${command}: ${error.message}`);
+      resolve(127);
+    });
+    child.once('exit', (code) => {
+      clearTimeout(limit);
+      resolve(overran ? 124 : (code ?? 1));
+    });
+  });
+
+const CHECKS: readonly (readonly [name: string, args: readonly string[]])[] = [
+  ['types', ['node_modules/typescript/bin/tsc', '-p', '.']],
+  ['lint', ['node_modules/oxlint/bin/oxlint', '--type-aware', '--deny-warnings', '.']],
+  ['format', ['node_modules/@biomejs/biome/bin/biome', 'check', '.']],
+  ['generated files', ['operator/src/crd/generate.ts', '--check']],
+];
+
+const staticChecks = async (): Promise<Tally> => {
+  const from = performance.now();
+  let failed = 0;
+  for (const [name, args] of CHECKS) {
+    const code = await run({ command: process.execPath, args, limitMs: SUITE_LIMIT_MS.static });
+    console.log(`  ${code === 0 ? '✔' : '✘'} ${name}`);
+    failed += code === 0 ? 0 : 1;
+  }
+  return { suite: 'static', passed: CHECKS.length - failed, failed, seconds: (performance.now() - from) / 1000 };
+};
+
+const mochaSuite = async (suite: Exclude<Suite, 'static'>): Promise<Tally> => {
+  const from = performance.now();
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-test-'));
+  const result = join(folder, 'result.json');
+  const args = [
+    'node_modules/mocha/bin/mocha.js',
+    '--reporter',
+    'test/support/reporter.cjs',
+    `test/${suite}/**/*.test.ts`,
+  ];
+  const code = await run({
+    command: process.execPath,
+    args: flags.grep === undefined ? args : [...args, '--grep', flags.grep],
+    limitMs: SUITE_LIMIT_MS[suite] * (flags.long ? LONG_FACTOR : 1),
+    env: { LATCHKEY_TEST_RESULT: result, NODE_ENV: 'test', ...(flags.long ? { TEST_LONG: '1' } : {}) },
+  });
+  const counts = readCounts(result);
+  rmSync(folder, { recursive: true, force: true });
+  const seconds = (performance.now() - from) / 1000;
+  // A runner that died, or that ended badly without a failed test, is one failure of its own.
+  const crashed = counts === undefined || (code !== 0 && counts.failed === 0);
+  return {
+    suite,
+    passed: counts?.passed ?? 0,
+    failed: (counts?.failed ?? 0) + (counts?.pending ?? 0) + (crashed ? 1 : 0),
+    seconds,
+  };
+};
+
+const readCounts = (file: string): z.infer<typeof resultSchema> | undefined => {
+  try {
+    return resultSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch {
+    return undefined;
+  }
+};
+
+const chosenSuites = (): readonly Suite[] => {
+  if (flags.only === undefined) return SUITES;
+  const names = flags.only.split(',');
+  const unknown = names.filter((name) => !SUITES.some((suite) => suite === name));
+  if (unknown.length > 0) {
+    console.error(`unknown suite ${unknown.join(', ')}; choose from ${SUITES.join(', ')}`);
+    process.exit(2);
+  }
+  return SUITES.filter((suite) => names.includes(suite));
+};
+
+const cluster = (verb: 'up' | 'down'): Promise<number> =>
+  run({ command: process.execPath, args: ['k8s/local/cli.ts', verb], limitMs: 45 * 60_000 });
+
+const main = async (): Promise<number> => {
+  if (flags.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const suites = chosenSuites();
+  const tallies: Tally[] = [];
+  const needsCluster = suites.includes('e2e');
+  const clusterReady = needsCluster ? cluster('up') : Promise.resolve(0);
+  for (const suite of suites) {
+    if (suite === 'integration' || suite === 'e2e') await clusterReady;
+    say(suite);
+    tallies.push(suite === 'static' ? await staticChecks() : await mochaSuite(suite));
+  }
+  const clusterFailed = (await clusterReady) !== 0;
+  if (clusterFailed) console.error('the local cluster did not come up; its reason stands above');
+  if (needsCluster && !flags.keep) await cluster('down');
+
+  say('result');
+  for (const t of tallies)
+    console.log(`  ${t.suite.padEnd(12)} ${t.passed} passed, ${t.failed} failed, ${t.seconds.toFixed(1)} s`);
+  const passed = tallies.reduce((sum, t) => sum + t.passed, 0);
+  const failed = tallies.reduce((sum, t) => sum + t.failed, 0) + (clusterFailed ? 1 : 0);
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 && passed > 0 ? 0 : 1;
+};
+
+process.exitCode = await main();
