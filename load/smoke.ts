@@ -1,0 +1,29 @@
+// One user walks through every route of this slice once: the quickest proof that an installation works. By hand, or as
+// the chart's test:  k6 run -e BASE_URL=http://… load/smoke.ts
+import { check } from 'k6';
+import { lookAtHealth, User } from './session.ts';
+
+export const options = {
+  vus: 1,
+  iterations: 1,
+  thresholds: {
+    checks: ['rate==1'],
+    latchkey_sessions_lost: ['count==0'],
+    latchkey_failed_stable: ['count==0'],
+    latchkey_failed_canary: ['count==0'],
+    latchkey_failed_unanswered: ['count==0'],
+  },
+};
+
+export default function smoke(): void {
+  const user = new User('smoke');
+  lookAtHealth();
+  check(user, { 'a new user signs in': (someone) => someone.signIn() });
+  user.me();
+  user.validate();
+  user.refresh();
+  user.me();
+  check(user, { 'the session lives through a refresh': (someone) => someone.signedIn });
+  user.logOut();
+  check(user, { 'a logout ends the session': (someone) => !someone.signedIn });
+}
