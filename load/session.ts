@@ -105,9 +105,8 @@ export class User {
   }
 
   #keepTokens(body: string): void {
-    const tokens = JSON.parse(body) as { accessToken: string; refreshToken: string };
-    this.#access = tokens.accessToken;
-    this.#refresh = tokens.refreshToken;
+    this.#access = textIn(body, 'accessToken');
+    this.#refresh = textIn(body, 'refreshToken');
   }
 
   #loseSession(how: string): void {
@@ -151,6 +150,13 @@ function record(route: Route, status: number, version: string, durationMs: numbe
 function failureOf(version: string): Counter {
   if (version === '') return failedUnanswered;
   return version === stableVersion ? failedStable : failedCanary;
+}
+
+function textIn(body: string, key: string): string {
+  const parsed: unknown = JSON.parse(body);
+  const value: unknown = typeof parsed === 'object' && parsed !== null ? Reflect.get(parsed, key) : undefined;
+  if (typeof value !== 'string') throw new Error(`The answer has no text "${key}": is this another API?`);
+  return value;
 }
 
 /** An answer after which trying again with the same token makes no sense: neither lost nor a server's failure. */
