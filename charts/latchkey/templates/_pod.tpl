@@ -1,0 +1,55 @@
+{{/* The API's environment. It is written into the pod template so that configuration versions, rolls out and goes back with the code. */}}
+{{- define "latchkey.env" -}}
+- name: APP_ENV
+  value: {{ .Values.config.environment }}
+- name: APP_VERSION
+  value: {{ include "latchkey.tag" . | quote }}
+- name: EXPOSE_VERSION
+  value: {{ .Values.config.exposeVersion | quote }}
+- name: LOG_LEVEL
+  value: {{ .Values.config.logLevel }}
+- name: BCRYPT_COST
+  value: {{ .Values.config.bcryptCost | int | quote }}
+- name: SHUTDOWN_GRACE_SECONDS
+  value: {{ .Values.config.shutdownGraceSeconds | int | quote }}
+{{- with .Values.config.rateLimitPerMinute }}
+- name: RATE_LIMIT_PER_MINUTE
+  value: {{ int . | quote }}
+{{- end }}
+{{- with .Values.config.trustProxy }}
+- name: TRUST_PROXY
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* One secret value by reference: dict "secret" NAME "key" KEY "optional" BOOL. */}}
+{{- define "latchkey.secretEnv" -}}
+- name: {{ .key }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ .secret }}
+      key: {{ .key }}
+      {{- if .optional }}
+      optional: true
+      {{- end }}
+{{- end }}
+
+{{/* The restricted Pod Security level and a read-only root. 65532 is the images' user. */}}
+{{- define "latchkey.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "latchkey.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
