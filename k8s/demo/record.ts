@@ -7,8 +7,10 @@ import type { Kubectl } from './kubectl.ts';
 const checkResult = z.object({
   check: z.string(),
   verdict: z.string(),
-  value: z.union([z.number(), z.string()]).optional(),
-  threshold: z.union([z.number(), z.string()]).optional(),
+  severity: z.string().optional(),
+  why: z.string().optional(),
+  value: z.string().optional(),
+  threshold: z.string().optional(),
   requests: z.number().optional(),
 });
 const decision = z.object({
@@ -29,6 +31,12 @@ const rolloutStatus = z.object({
   stableRevision: z.string().default(''),
   stepIndex: z.number().optional(),
   weight: z.number().optional(),
+  severity: z.string().optional(),
+  blindSince: z.string().optional(),
+  approvalNeeded: z.object({ role: z.string(), stepIndex: z.number(), since: z.string() }).optional(),
+  drift: z.object({ weight: z.number(), kept: z.number(), manager: z.string(), at: z.string() }).optional(),
+  zero: z.object({ requestedAt: z.string(), stage: z.string(), provenAt: z.string().optional() }).optional(),
+  condemned: z.array(z.object({ revision: z.string(), reason: z.string(), at: z.string() })).default([]),
   lastCheck: z.object({ at: z.string(), results: z.array(checkResult).default([]) }).optional(),
   lastDecision: decision.optional(),
   conditions: z.array(condition).default([]),
@@ -101,10 +109,15 @@ export interface RolloutRecord {
 
 export interface Recorder {
   readonly record: RolloutRecord;
-  /** Resolves when the record satisfies the condition; checked at every change. */
-  until(what: string, deadlineMs: number, holds: (record: RolloutRecord) => boolean): Promise<void>;
+  /** Resolves when the record satisfies the condition, which is checked at every change; rejects at the deadline. */
+  until(what: string, bounds: Bounds, holds: (record: RolloutRecord) => boolean): Promise<void>;
   onChange(listener: () => void): void;
   stop(): void;
+}
+
+export interface Bounds {
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal;
 }
 
 export interface Recorded {
@@ -143,7 +156,7 @@ export function startRecorder(kubectl: Kubectl, what: Recorded): Recorder {
   follow(`/apis/events.k8s.io/v1/${inNamespace}/events`, takeEvents(draft, what));
   return {
     record: draft,
-    until: (goal, deadlineMs, holds) => untilRecord(draft, listeners, { goal, deadlineMs, holds }),
+    until: (goal, bounds, holds) => untilRecord(draft, listeners, { goal, bounds, holds }),
     onChange: (listener) => listeners.add(listener),
     stop: () => stopped.abort(),
   };
@@ -195,26 +208,33 @@ function takeEvents(draft: Draft, what: Recorded): (event: unknown) => void {
 
 interface Wanted {
   readonly goal: string;
-  readonly deadlineMs: number;
+  readonly bounds: Bounds;
   readonly holds: (record: RolloutRecord) => boolean;
 }
 
 function untilRecord(record: RolloutRecord, listeners: Set<() => void>, wanted: Wanted): Promise<void> {
+  const { goal, bounds, holds } = wanted;
   return new Promise((resolve, reject) => {
     const finish = (): void => {
       clearTimeout(timer);
       listeners.delete(look);
+      bounds.signal?.removeEventListener('abort', abort);
     };
     const look = (): void => {
-      if (!wanted.holds(record)) return;
+      if (!holds(record)) return;
       finish();
       resolve();
     };
+    const abort = (): void => {
+      finish();
+      reject(new Error(`Stopped while waiting for: ${goal}`, { cause: bounds.signal?.reason }));
+    };
     const timer = setTimeout(() => {
       finish();
-      reject(new Error(`${wanted.goal} did not happen within ${wanted.deadlineMs / 1000} s. ${standing(record)}`));
-    }, wanted.deadlineMs);
+      reject(new Error(`${goal} did not happen within ${bounds.deadlineMs / 1000} s. ${standing(record)}`));
+    }, bounds.deadlineMs);
     listeners.add(look);
+    bounds.signal?.addEventListener('abort', abort, { once: true });
     look();
   });
 }

@@ -2,6 +2,7 @@
 import type { CheckResult } from './record.ts';
 import type { Claim, Report, RolloutReport, StepLine } from './report.ts';
 import { elapsedText } from './stage.ts';
+import { verdictText } from './view.ts';
 
 export function reportLines(report: Report): string[] {
   return [
@@ -43,7 +44,7 @@ function stepLines(step: StepLine): string[] {
 function checkText(result: CheckResult): string {
   const value = result.value === undefined ? '' : ` ${result.value}`;
   const threshold = result.threshold === undefined ? '' : ` (threshold ${result.threshold})`;
-  return `${result.check}${value}${threshold} ${result.verdict}`;
+  return `${result.check}${value}${threshold} ${verdictText(result)}`;
 }
 
 function exposureLines(report: Report): string[] {

@@ -116,7 +116,7 @@ function claimsOfHealthy(facts: DemoFacts): Claim[] {
 function claimsOfSick(facts: DemoFacts, exposure: Exposure | undefined): Claim[] {
   const { sick } = facts;
   const last = sick.statuses.at(-1)?.status;
-  const rollback = decisionsOf(sick).findLast((step) => step.decision === 'rollback');
+  const rollback = decisionsOf(sick).find(({ decision, reason }) => decision === 'rollback' && reason === 'SeverityP0');
   const counts = countAnswers(facts.answers, sick.startedAtMs, facts.trafficUntilMs);
   const fromOthers = counts.failed - (counts.failedByVersion[sick.to] ?? 0);
   const after = countAnswers(facts.answers, (exposure?.lastAnswerAtMs ?? sick.endedAtMs) + 1, facts.trafficUntilMs);

@@ -1,5 +1,6 @@
 // Shows what the demo is doing: a line a stage with its elapsed time, which a terminal sees grow and a log sees every
 // ten seconds. Called by demo.ts; the live view (view.ts) takes over the screen through `draw`.
+import type { Progress } from '../local/progress.ts';
 
 /** Where the demo speaks to its user. */
 export interface Screen {
@@ -16,6 +17,8 @@ export interface Screen {
 
 const terminalTickMs = 200;
 const logTickMs = 10_000;
+/** Inner stages shorter than this are not worth a line. */
+const quietBelowMs = 1_000;
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 /** `m:ss` from 100 s on, seconds with a tenth below. */
@@ -87,4 +90,30 @@ async function runStage<T>(
   } finally {
     clearInterval(ticker);
   }
+}
+
+/** Shows the inner stages of a long stage: the running ones as its small print, each finished one on a line. */
+export function innerProgress(screen: Screen, note: (text: string) => void): Progress {
+  const running = new Map<string, string>();
+  const show = (): void =>
+    note([...running].map(([title, words]) => (words === '' ? title : `${title}: ${words}`)).join(', '));
+  return {
+    note,
+    stage: async (title, work) => {
+      const startedAtMs = performance.now();
+      running.set(title, '');
+      show();
+      try {
+        return await work((words) => {
+          running.set(title, words);
+          show();
+        });
+      } finally {
+        running.delete(title);
+        show();
+        const elapsedMs = performance.now() - startedAtMs;
+        if (elapsedMs > quietBelowMs) screen.line(`    ${title}  ${elapsedText(elapsedMs)}`);
+      }
+    },
+  };
 }

@@ -30,6 +30,7 @@ export interface Traffic {
 
 const mixedScript = fileURLToPath(new URL('../../load/mixed.ts', import.meta.url));
 const firstAnswerWithinMs = 20_000;
+const servingWithinMs = 120_000;
 const stopWithinMs = 15_000;
 const readChunkBytes = 1 << 20;
 
@@ -53,6 +54,15 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
     await traffic.stop();
     throw error;
   }
+}
+
+/** Waits until the gateway answers for the API from end to end. */
+export async function untilServing(baseUrl: string, note: (text: string) => void = () => undefined): Promise<void> {
+  await waitFor('The API behind the gateway', { timeoutMs: servingWithinMs }, async () => {
+    const answer = await fetch(`${baseUrl}/api/health/ready`, { signal: AbortSignal.timeout(2_000) });
+    note(`the gateway answers ${answer.status}`);
+    return answer.ok;
+  });
 }
 
 function spawnK6(file: string, logFile: string, settings: Readonly<Record<string, string>>): ChildProcess {

@@ -63,19 +63,10 @@ function weightLine(weight: number): string {
 
 function stateLine(record: RolloutRecord): string {
   const phase = record.status?.phase ?? 'waiting for the operator';
-  const severity = severityOf(record);
-  const shown = severity === undefined ? green('no finding') : red(`severity ${severity}`);
+  const severity = record.status?.severity ?? 'None';
+  const shown = severity === 'None' ? green('severity none') : red(`severity ${severity}`);
   const reason = record.status?.lastDecision?.reason;
   return [phase, shown, ...(reason === undefined ? [] : [dim(reason)])].join('   ');
-}
-
-/** The worst severity among the last check's verdicts, such as P0. */
-export function severityOf(record: Pick<RolloutRecord, 'status'>): string | undefined {
-  const verdicts = record.status?.lastCheck?.results.map((result) => result.verdict) ?? [];
-  return verdicts
-    .flatMap((verdict) => /P[0-3]/i.exec(verdict)?.[0].toUpperCase() ?? [])
-    .toSorted((a, b) => a.localeCompare(b))
-    .at(0);
 }
 
 function figures(input: ViewInput): string[] {
@@ -88,10 +79,15 @@ function figures(input: ViewInput): string[] {
 }
 
 function figureRow(result: CheckResult): string {
-  const value = String(result.value ?? '–').slice(0, 12);
-  const threshold = String(result.threshold ?? '').slice(0, 14);
-  const verdict = result.verdict === 'pass' ? green('pass') : red(result.verdict);
+  const value = (result.value ?? '–').slice(0, 12);
+  const threshold = (result.threshold ?? '').slice(0, 14);
+  const verdict = result.verdict === 'pass' ? green('pass') : red(verdictText(result));
   return `${result.check.padEnd(20)} ${value.padStart(12)}   ${threshold.padEnd(14)} ${verdict}`;
+}
+
+/** A verdict in words: pass, fail P1, unknown NoData. */
+export function verdictText(result: CheckResult): string {
+  return [result.verdict, result.severity ?? result.why ?? ''].join(' ').trim();
 }
 
 function trafficLine(input: ViewInput): string {

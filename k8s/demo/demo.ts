@@ -1,0 +1,116 @@
+// `npm run demo`: a real cluster, the real charts, real traffic, two rollouts, a report. Started by package.json; each
+// stage lives in a file beside this one.
+import { writeFileSync } from 'node:fs';
+import { cleanUp, exploreLines, whyAndWayOut } from './ending.ts';
+import { buildImages, images, versions } from './images.ts';
+import { apiValues, installOperator, names, prepareApi, upgradeApi } from './install.ts';
+import { type DemoOptions, help, parseOptions } from './options.ts';
+import { contextPlace, localPlace, type Place } from './place.ts';
+import { startRecorder } from './record.ts';
+import { makeReport, type Report } from './report.ts';
+import { reportLines } from './report-text.ts';
+import { demoFacts, showRollout } from './rollout.ts';
+import { demoSchedule, rolloutDeadlineMs } from './schedule.ts';
+import { innerProgress, openScreen, type Screen } from './stage.ts';
+import { startTraffic, untilServing } from './traffic.ts';
+
+interface Demo {
+  readonly options: DemoOptions;
+  readonly screen: Screen;
+  readonly signal: AbortSignal;
+}
+
+async function openPlace({ options, screen, signal }: Demo): Promise<Place> {
+  const { context } = options;
+  if (context !== undefined) {
+    return screen.stage(`Your cluster ${context.name}`, (note) => contextPlace(context, innerProgress(screen, note)));
+  }
+  return screen.stage('A one-node Kubernetes', (note) => localPlace(innerProgress(screen, note), signal));
+}
+
+async function install({ options, screen }: Demo, place: Place): Promise<void> {
+  await screen.stage('Images from their Dockerfiles', (note) => buildImages(place, note));
+  await screen.stage('helm install latchkey-operator', () => installOperator(place, images.operator));
+  await screen.stage('helm install latchkey, not yet rolled out by the operator', async (note) => {
+    await prepareApi(place);
+    const values = apiValues(place, demoSchedule(options.pace));
+    await upgradeApi(place, images.first, { ...values, rollout: { ...values.rollout, enabled: false } });
+    await untilServing(place.gatewayUrl, note);
+  });
+}
+
+/** Traffic first, so that adoption, promotion and rollback all happen under it. */
+async function rollOut(demo: Demo, place: Place): Promise<Report> {
+  const { screen, options, signal } = demo;
+  const bounds = { deadlineMs: rolloutDeadlineMs(options.pace), signal };
+  const recorder = startRecorder(place.kubectl, {
+    namespace: names.namespace,
+    rollout: names.release,
+    route: names.release,
+    rule: names.rule,
+  });
+  const traffic = await screen.stage('k6 traffic through the gateway', () =>
+    startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings: { STABLE_VERSION: versions.first } }),
+  );
+  try {
+    await screen.stage('helm upgrade latchkey with its AuthRollout: the operator adopts the Deployment', async () => {
+      await upgradeApi(place, images.first, { rollout: { enabled: true } });
+      await recorder.until('Adoption', bounds, ({ status }) => status?.phase === 'Succeeded');
+    });
+    const shown = { screen, recorder, traffic };
+    const healthy = await showRollout(shown, {
+      title: 'Rollout one, healthy',
+      from: versions.first,
+      to: versions.healthy,
+      begin: () => upgradeApi(place, images.healthy),
+      ...bounds,
+    });
+    const sick = await showRollout(shown, {
+      title: 'Rollout two, sick',
+      from: versions.healthy,
+      to: versions.sick,
+      begin: () => upgradeApi(place, images.sick),
+      ...bounds,
+    });
+    await traffic.stop();
+    return makeReport(demoFacts(healthy, sick, traffic));
+  } finally {
+    await traffic.stop();
+    recorder.stop();
+  }
+}
+
+async function run(demo: Demo): Promise<boolean> {
+  const { options, screen } = demo;
+  let place: Place | undefined;
+  let isOk = false;
+  try {
+    place = await openPlace(demo);
+    await install(demo, place);
+    const report = await rollOut(demo, place);
+    for (const line of reportLines(report)) screen.line(line);
+    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+    isOk = report.allHold;
+  } catch (error) {
+    for (const line of whyAndWayOut(demo.signal.aborted ? demo.signal.reason : error)) screen.line(line);
+  }
+  if (!options.keep) await cleanUp(options, place, screen);
+  else if (place !== undefined) for (const line of exploreLines(options, place)) screen.line(line);
+  return isOk;
+}
+
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv.slice(2));
+  if (options.help) {
+    console.log(help);
+    return;
+  }
+  const stopped = new AbortController();
+  const stop = (name: NodeJS.Signals): void => stopped.abort(new Error(`stopped by ${name}`));
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  const isOk = await run({ options, screen: openScreen(process.stdout), signal: stopped.signal });
+  process.exitCode = isOk ? 0 : 1;
+}
+
+await main();

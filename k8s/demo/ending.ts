@@ -1,0 +1,54 @@
+// How the demo ends: what it made is taken away, or explained when it stays; a failure says why and the way out. Called by
+// demo.ts last.
+import { clusterDown } from '../local/cluster.ts';
+import { LocalClusterError, reasonOf } from '../local/failure.ts';
+import { names } from './install.ts';
+import type { DemoOptions } from './options.ts';
+import type { Place } from './place.ts';
+import { innerProgress, type Screen } from './stage.ts';
+
+/** Takes the local cluster down, or in the user's cluster removes the two releases and their namespaces. */
+export async function cleanUp(options: DemoOptions, place: Place | undefined, screen: Screen): Promise<void> {
+  if (options.context === undefined) {
+    await screen.stage('Taking the cluster down', (note) => clusterDown({ progress: innerProgress(screen, note) }));
+    return;
+  }
+  if (place === undefined) return;
+  await screen.stage('Removing both releases and their namespaces', async () => {
+    // The rollout first: its finalizer needs the operator, and its pods outlive it until the namespace goes.
+    await place.kubectl.run(['delete', 'authrollout', '--all', '-n', names.namespace, '--ignore-not-found']);
+    await place.helm(['uninstall', names.operatorRelease, '-n', names.operatorNamespace, '--ignore-not-found']);
+    const namespaces = [names.namespace, names.operatorNamespace];
+    await place.kubectl.run(['delete', 'namespace', ...namespaces, '--ignore-not-found'], { timeoutMs: 120_000 });
+  });
+}
+
+/** Lines that a person can paste to look around in what --keep left running. */
+export function exploreLines(options: DemoOptions, place: Place): string[] {
+  const { kubectl } = place;
+  return [
+    '',
+    'Everything still runs. Look around:',
+    `  ${kubectl.shown} get aroll -n ${names.namespace}`,
+    `  ${kubectl.shown} describe aroll ${names.release} -n ${names.namespace}`,
+    `  ${kubectl.shown} get httproute,deploy,pods -n ${names.namespace}`,
+    `  ${kubectl.shown} get events -n ${names.namespace} --sort-by=.lastTimestamp`,
+    `  ${kubectl.shown} logs deploy/${names.operatorRelease} -n ${names.operatorNamespace} --follow`,
+    `  curl ${place.gatewayUrl}/api/health`,
+    ...(options.context === undefined ? ['Remove it: npm run demo:down'] : []),
+  ];
+}
+
+const waysOut: Readonly<Record<string, string>> = {
+  NOT_LINUX: 'Run it on a Linux machine, or use your own cluster: npm run demo -- --context NAME.',
+  NOT_ROOT: 'Run it with sudo or as root, or use your own cluster: npm run demo -- --context NAME.',
+  CONTEXT_INCOMPLETE: 'npm run demo -- --help says what a cluster must have.',
+  CLUSTER_UNHEALTHY: 'npm run demo:down cleans up what is left; then run it again.',
+};
+
+/** Why the demo failed and what to do about it. */
+export function whyAndWayOut(error: unknown): string[] {
+  const code = error instanceof LocalClusterError ? error.code : '';
+  const wayOut = waysOut[code] ?? 'Run it again with --keep to look at what it left, then npm run demo:down.';
+  return ['', `The demo failed: ${reasonOf(error)}`, wayOut];
+}

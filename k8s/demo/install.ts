@@ -1,0 +1,138 @@
+// Installs the product as its users would: secrets with kubectl, both charts with Helm. Called by demo.ts and by the
+// end-to-end tests; what runs afterwards is seen through record.ts.
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { Client } from 'pg';
+import type { Place } from './place.ts';
+import type { ScheduleStep } from './record.ts';
+
+export const names = {
+  namespace: 'auth',
+  release: 'auth-api',
+  operatorNamespace: 'latchkey-system',
+  operatorRelease: 'latchkey-operator',
+  rule: 'api',
+} as const;
+
+const apiChart = fileURLToPath(new URL('../../charts/latchkey', import.meta.url));
+const operatorChart = fileURLToPath(new URL('../../charts/latchkey-operator', import.meta.url));
+const helmDeadlineMs = 180_000;
+const databaseDeadlineMs = 15_000;
+
+/** What an image is called in the charts' values. */
+export interface ImageName {
+  readonly repository: string;
+  readonly tag: string;
+}
+
+/** Values of a chart, as Helm reads them. */
+export type Values = Readonly<Record<string, unknown>>;
+
+/** Installs or upgrades the operator and returns when it is available. */
+export async function installOperator(place: Place, image: ImageName, values: Values = {}): Promise<void> {
+  const { operatorNamespace, operatorRelease } = names;
+  await ensureNamespace(place, operatorNamespace);
+  const all = { image: { ...image, pullPolicy: 'IfNotPresent' }, ...values };
+  await helmUpgrade(place, { release: operatorRelease, chart: operatorChart, namespace: operatorNamespace }, all);
+  await place.kubectl.run(
+    ['rollout', 'status', `deployment/${operatorRelease}`, '--namespace', operatorNamespace, '--timeout=120s'],
+    { timeoutMs: 130_000 },
+  );
+}
+
+/** The namespace, the database and the Secret that the chart expects to exist. */
+export async function prepareApi(place: Place, namespace: string = names.namespace): Promise<void> {
+  await ensureNamespace(place, namespace);
+  const urls = await createDatabase(place.postgresUrl, `latchkey_${namespace.replaceAll('-', '_')}`);
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const secret = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: names.release, namespace },
+    stringData: {
+      DATABASE_URL: urls.app,
+      MIGRATION_DATABASE_URL: urls.owner,
+      JWT_PRIVATE_KEY: privateKey.export({ format: 'pem', type: 'pkcs8' }),
+      REFRESH_TOKEN_KEY: randomBytes(32).toString('base64'),
+      PASSWORD_PEPPER: randomBytes(32).toString('base64'),
+      ...(place.redisUrl === undefined ? {} : { REDIS_URL: place.redisUrl }),
+    },
+  };
+  await place.kubectl.apply([secret]);
+}
+
+/** Values for the API's chart: everything but the image, which `upgradeApi` names each time. */
+export function apiValues(place: Place, schedule: readonly ScheduleStep[]) {
+  return {
+    config: {
+      exposeVersion: true,
+      logLevel: 'warn',
+      // All of k6 comes from one address: the limit of one client must not be what the demo measures.
+      rateLimitPerMinute: 1_000_000,
+    },
+    route: { parentRefs: [{ ...place.gateway, group: 'gateway.networking.k8s.io', kind: 'Gateway' }] },
+    rollout: { enabled: true, schedule, prometheus: { address: place.prometheusUrl } },
+  };
+}
+
+/** `helm upgrade --install` of the API; the first call of a namespace gives all values, later ones what changes. */
+export async function upgradeApi(
+  place: Place,
+  image: ImageName,
+  values: Values = {},
+  namespace: string = names.namespace,
+): Promise<void> {
+  await helmUpgrade(place, { release: names.release, chart: apiChart, namespace }, { image, ...values });
+}
+
+interface Release {
+  readonly release: string;
+  readonly chart: string;
+  readonly namespace: string;
+}
+
+async function helmUpgrade(place: Place, release: Release, values: Values): Promise<void> {
+  const where = ['--install', release.release, release.chart, '--namespace', release.namespace];
+  await place.helm(['upgrade', ...where, '--reset-then-reuse-values', '--values', '-'], {
+    input: JSON.stringify(values),
+    timeoutMs: helmDeadlineMs,
+  });
+}
+
+async function ensureNamespace(place: Place, name: string): Promise<void> {
+  await place.kubectl.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }]);
+}
+
+/** A database with an owner for migrations and a role for the API; passwords are new each time. */
+async function createDatabase(adminUrl: string, database: string): Promise<{ owner: string; app: string }> {
+  const owner = `${database}_owner`;
+  const app = `${database}_app`;
+  const passwords = { [owner]: randomBytes(18).toString('hex'), [app]: randomBytes(18).toString('hex') };
+  const admin = new Client({
+    connectionString: adminUrl,
+    connectionTimeoutMillis: databaseDeadlineMs,
+    query_timeout: databaseDeadlineMs,
+  });
+  await admin.connect();
+  try {
+    for (const [role, password] of Object.entries(passwords)) {
+      const known = await admin.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role]);
+      const verb = known.rowCount === 0 ? 'CREATE' : 'ALTER';
+      await admin.query(`${verb} ROLE ${admin.escapeIdentifier(role)} LOGIN PASSWORD ${admin.escapeLiteral(password)}`);
+    }
+    const exists = await admin.query('SELECT 1 FROM pg_database WHERE datname = $1', [database]);
+    if (exists.rowCount === 0) {
+      await admin.query(`CREATE DATABASE ${admin.escapeIdentifier(database)} OWNER ${admin.escapeIdentifier(owner)}`);
+    }
+  } finally {
+    await admin.end();
+  }
+  const urlFor = (role: string): string => {
+    const url = new URL(adminUrl);
+    url.username = role;
+    url.password = passwords[role] ?? '';
+    url.pathname = `/${database}`;
+    return url.href;
+  };
+  return { owner: urlFor(owner), app: urlFor(app) };
+}
