@@ -1,9 +1,9 @@
-{{/* Seconds of a duration such as 1h30m; the schema has already refused anything else. */}}
-{{- define "latchkey.seconds" -}}
+{{/* Milliseconds of a duration such as 1h30m; the schema has already refused anything else. */}}
+{{- define "latchkey.milliseconds" -}}
 {{- $total := 0 }}
-{{- $unitSeconds := dict "h" 3600 "m" 60 "s" 1 }}
-{{- range $part := regexFindAll "[0-9]+[hms]" . -1 }}
-{{- $total = add $total (mul (regexFind "[0-9]+" $part | int) (get $unitSeconds (regexFind "[hms]" $part))) }}
+{{- $unitMs := dict "h" 3600000 "m" 60000 "s" 1000 "ms" 1 }}
+{{- range $part := regexFindAll "[0-9]+(ms|s|m|h)" . -1 }}
+{{- $total = add $total (mul (regexFind "[0-9]+" $part | int) (get $unitMs (regexFind "[a-z]+" $part))) }}
 {{- end }}
 {{- $total }}
 {{- end }}
@@ -19,7 +19,7 @@ and the route when the apiserver says no.
 {{- if le $weight $last }}
 {{- fail (printf "rollout.schedule[%d].weight is %d, but the step before it has %d: weights must rise from step to step" $index $weight $last) }}
 {{- end }}
-{{- if gt (include "latchkey.seconds" $step.checkEvery | int) (include "latchkey.seconds" $step.hold | int) }}
+{{- if gt (include "latchkey.milliseconds" $step.checkEvery | int) (include "latchkey.milliseconds" $step.hold | int) }}
 {{- fail (printf "rollout.schedule[%d].checkEvery is %s, longer than its hold of %s: no check would run before the next step" $index $step.checkEvery $step.hold) }}
 {{- end }}
 {{- $last = $weight }}
