@@ -40,7 +40,7 @@ what an earlier revision without a rollout wrote: an owner who leaves a field ou
 {{- $live.spec.replicas }}
 {{- end }}
 {{- else }}
-{{- .Values.replicas }}
+{{- with .Values.replicas }}{{ . }}{{ end }}
 {{- end }}
 {{- end }}
 

@@ -1,0 +1,118 @@
+/** What charts/latchkey-operator renders: rights that equal the operator's calls, and the restricted Pod Security level. */
+import { expect } from 'chai';
+import { z } from 'zod';
+import { rolePermissions } from '../../../operator/src/clients/kubernetes.ts';
+import { parseConfig } from '../../../operator/src/config.ts';
+import { type KubernetesObject, only, podSpecs, render, workload } from './helm.ts';
+
+const roleShape = z.looseObject({
+  rules: z.array(
+    z.strictObject({
+      apiGroups: z.array(z.string()),
+      resources: z.array(z.string()),
+      resourceNames: z.array(z.string()).optional(),
+      verbs: z.array(z.string()),
+    }),
+  ),
+});
+
+/** One line a right, "group/resource verb", sorted. */
+const rightsOf = (object: KubernetesObject): readonly string[] =>
+  roleShape
+    .parse(object)
+    .rules.flatMap(({ apiGroups, resources, verbs }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) => verbs.map((verb) => `${group}/${resource} ${verb}`)),
+      ),
+    )
+    .toSorted();
+
+const callsIn = (scope: 'watched' | 'own'): readonly string[] => [
+  ...new Set(
+    rolePermissions
+      .filter((permission) => permission.scope === scope)
+      .map(({ apiGroup, resource, verb }) => `${apiGroup}/${resource} ${verb}`)
+      .toSorted(),
+  ),
+];
+
+describe('chart latchkey-operator', () => {
+  let objects: readonly KubernetesObject[];
+  before(async () => {
+    objects = await render('latchkey-operator');
+  });
+
+  it('grants exactly the calls of the operator, in all namespaces', () => {
+    expect(rightsOf(only(objects, 'ClusterRole', 'latchkey-operator'))).to.deep.equal(callsIn('watched'));
+  });
+
+  it('grants the Lease only in its own namespace, and updates only of the one Lease', () => {
+    const role = only(objects, 'Role', 'latchkey-operator-leader');
+    expect(role.metadata.namespace).to.equal('latchkey-system');
+    expect(rightsOf(role)).to.deep.equal(callsIn('own'));
+    const named = roleShape.parse(role).rules.filter(({ verbs }) => !verbs.includes('create'));
+    expect(named.map(({ resourceNames }) => resourceNames)).to.deep.equal([['latchkey-operator']]);
+  });
+
+  it('grants the same rights in one namespace only when it watches one', async () => {
+    const narrow = await render('latchkey-operator', { watchNamespace: 'auth' });
+    const role = only(narrow, 'Role', 'latchkey-operator');
+    expect(role.metadata.namespace).to.equal('auth');
+    expect(rightsOf(role)).to.deep.equal(callsIn('watched'));
+    const clusterWide = narrow.filter((object) => object.kind === 'ClusterRoleBinding');
+    expect(clusterWide).to.be.empty;
+  });
+
+  it('grants nobody Secrets or ConfigMaps, deletes or wildcards', () => {
+    const rights = objects.filter(({ kind }) => kind.endsWith('Role')).flatMap((role) => rightsOf(role));
+    const ofOperator = rights.filter((right) => !right.startsWith('latchkey.dev/authrollouts '));
+    expect(rights.filter((right) => /secrets|configmaps|\*/.test(right))).to.deep.equal([]);
+    expect(ofOperator.filter((right) => right.endsWith(' delete'))).to.deep.equal([]);
+  });
+
+  it('binds the roles to the account that its pods run as', () => {
+    const account = only(objects, 'ServiceAccount').metadata.name;
+    const bindings = objects.filter(({ kind }) => kind.endsWith('Binding'));
+    expect(bindings).to.have.length(2);
+    for (const binding of bindings) {
+      expect(binding['subjects']).to.deep.equal([
+        { kind: 'ServiceAccount', name: account, namespace: 'latchkey-system' },
+      ]);
+    }
+    expect(workload(only(objects, 'Deployment')).template.spec).to.include({ serviceAccountName: account });
+  });
+
+  it('runs a leader and a standby', () => {
+    expect(workload(only(objects, 'Deployment')).replicas).to.equal(2);
+  });
+
+  it('every container meets the restricted Pod Security level, with a read-only root', () => {
+    const [pod] = podSpecs(objects);
+    expect(pod?.spec.securityContext).to.deep.include({
+      runAsNonRoot: true,
+      runAsUser: 65_532,
+      seccompProfile: { type: 'RuntimeDefault' },
+    });
+    expect(pod?.spec.containers.map(({ securityContext }) => securityContext)).to.deep.equal([
+      { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+    ]);
+  });
+
+  it("gives an environment that the operator's configuration accepts", async () => {
+    const narrow = await render('latchkey-operator', { watchNamespace: 'auth', logLevel: 'debug' });
+    const [container] = workload(only(narrow, 'Deployment')).template.spec.containers;
+    const fromPod = { POD_NAME: 'latchkey-operator-0', POD_NAMESPACE: 'latchkey-system' };
+    const written = container?.env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])) ?? [];
+    const parsed = parseConfig([], { ...Object.fromEntries(written), ...fromPod });
+    if (parsed.kind !== 'run') throw new Error(JSON.stringify(parsed));
+    expect(parsed.config).to.include({
+      watchNamespace: 'auth',
+      leaseName: 'latchkey-operator',
+      port: 8080,
+      logLevel: 'debug',
+      ...{ podName: fromPod.POD_NAME, podNamespace: fromPod.POD_NAMESPACE },
+    });
+    const named = container?.env.map(({ name }) => name);
+    expect(named).to.include.members(['POD_NAME', 'POD_NAMESPACE', 'WATCH_NAMESPACE', 'LEASE_NAME']);
+  });
+});

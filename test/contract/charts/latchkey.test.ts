@@ -1,0 +1,203 @@
+/** What charts/latchkey renders: the operator's contract (operator/src/core) and the restricted Pod Security level. */
+import { expect } from 'chai';
+import { z } from 'zod';
+import { parseSpec } from '../../../operator/src/core/spec.ts';
+import { type KubernetesObject, only, podSpecs, render, type Values, workload } from './helm.ts';
+
+const demo: Values = {
+  image: { repository: 'latchkey/api', tag: '1.1.0' },
+  config: { exposeVersion: true, logLevel: 'warn', rateLimitPerMinute: 1_000_000, trustProxy: ['10.244.0.0/24'] },
+  route: {
+    parentRefs: [
+      { group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'latchkey', namespace: 'gateway-system' },
+    ],
+  },
+  rollout: {
+    schedule: [
+      { weight: 5, hold: '5s', checkEvery: '1s' },
+      { weight: 100, hold: '30s', checkEvery: '5s' },
+    ],
+    prometheus: { address: 'http://10.90.0.1:9090' },
+  },
+};
+const settings = { default: {}, 'without a rollout': { rollout: { enabled: false } }, demo } as const;
+
+const serviceSpec = z.looseObject({
+  selector: z.record(z.string(), z.string()),
+  ports: z.array(z.looseObject({ port: z.number(), targetPort: z.string() })),
+});
+const routeSpec = z.looseObject({
+  parentRefs: z.array(z.looseObject({ name: z.string() })),
+  rules: z.array(
+    z.looseObject({
+      name: z.string(),
+      matches: z.array(z.strictObject({ path: z.strictObject({ type: z.string(), value: z.string() }) })),
+      backendRefs: z.array(z.looseObject({ name: z.string(), weight: z.number() })),
+    }),
+  ),
+});
+const selectorOf = (objects: readonly KubernetesObject[], service: string) =>
+  serviceSpec.parse(only(objects, 'Service', service).spec).selector;
+
+for (const [title, values] of Object.entries(settings)) {
+  describe(`chart latchkey, ${title}`, () => {
+    let objects: readonly KubernetesObject[];
+    before(async () => {
+      objects = await render('latchkey', values);
+    });
+
+    it('the canary Service selects the pods of the Deployment', () => {
+      const { selector, template } = workload(only(objects, 'Deployment', 'auth-api'));
+      expect(selectorOf(objects, 'auth-api-canary')).to.deep.equal(selector.matchLabels);
+      expect(template.metadata.labels).to.include(selector.matchLabels);
+    });
+
+    it('the stable Service selects what the operator makes of them: track stable, all else the same', () => {
+      const { selector } = workload(only(objects, 'Deployment', 'auth-api'));
+      expect(selector.matchLabels).to.include({ 'latchkey.dev/track': 'canary' });
+      const wanted = { ...selector.matchLabels, 'latchkey.dev/track': 'stable' };
+      expect(selectorOf(objects, 'auth-api-stable')).to.deep.equal(wanted);
+    });
+
+    it('the route sends everything to the canary Service until the operator turns it round', () => {
+      const { rules } = routeSpec.parse(only(objects, 'HTTPRoute', 'auth-api').spec);
+      const backend = { group: '', kind: 'Service', port: 80 };
+      expect(rules.map((rule) => ({ name: rule.name, backends: rule.backendRefs }))).to.deep.equal([
+        {
+          name: 'api',
+          backends: [
+            { ...backend, name: 'auth-api-stable', weight: 0 },
+            { ...backend, name: 'auth-api-canary', weight: 100 },
+          ],
+        },
+      ]);
+    });
+
+    it('the route exposes the API and its health, and no metrics', () => {
+      const { rules } = routeSpec.parse(only(objects, 'HTTPRoute', 'auth-api').spec);
+      const paths = rules.flatMap((rule) => rule.matches).map(({ path }) => path);
+      expect(paths).to.deep.equal([
+        { type: 'PathPrefix', value: '/api/v1' },
+        { type: 'PathPrefix', value: '/api/health' },
+      ]);
+    });
+
+    it('both Services lead from port 80 to the port named http', () => {
+      for (const name of ['auth-api-stable', 'auth-api-canary']) {
+        const { ports } = serviceSpec.parse(only(objects, 'Service', name).spec);
+        expect(ports).to.deep.equal([{ name: 'http', port: 80, targetPort: 'http', protocol: 'TCP' }]);
+      }
+    });
+
+    it('every container meets the restricted Pod Security level, with a read-only root', () => {
+      const pods = podSpecs(objects);
+      expect(pods).to.have.length(2);
+      for (const { of, spec } of pods) {
+        expect(spec.securityContext, of).to.deep.include({ runAsNonRoot: true, runAsUser: 65_532 });
+        expect(spec.securityContext, of).to.deep.include({ seccompProfile: { type: 'RuntimeDefault' } });
+        for (const container of [...spec.initContainers, ...spec.containers]) {
+          expect(container.securityContext, `${of} ${container.name}`).to.deep.equal({
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          });
+        }
+      }
+    });
+
+    it('no pod gets a service account token', () => {
+      for (const { of, spec } of podSpecs(objects)) expect(spec.automountServiceAccountToken, of).to.equal(false);
+      expect(only(objects, 'ServiceAccount')).to.include({ automountServiceAccountToken: false });
+    });
+
+    it('secrets come by reference, and only the migration sees the owner of the schema', () => {
+      expect(objects.map((object) => object.kind)).not.to.include('Secret');
+      const { spec } = workload(only(objects, 'Deployment', 'auth-api')).template;
+      const referenced = (of: PodContainers): readonly string[] =>
+        of.flatMap(({ env }) => env.filter(({ valueFrom }) => valueFrom !== undefined).map(({ name }) => name));
+      expect(referenced(spec.initContainers)).to.deep.equal(['MIGRATION_DATABASE_URL']);
+      expect(referenced(spec.containers)).to.have.members([
+        'DATABASE_URL',
+        'REDIS_URL',
+        'JWT_PRIVATE_KEY',
+        'REFRESH_TOKEN_KEY',
+        'PASSWORD_PEPPER',
+      ]);
+    });
+
+    it('a pod outlives its own drain', () => {
+      const { spec } = workload(only(objects, 'Deployment', 'auth-api')).template;
+      const drain = spec.containers.flatMap(({ env }) => env).find(({ name }) => name === 'SHUTDOWN_GRACE_SECONDS');
+      expect(spec.terminationGracePeriodSeconds).to.be.greaterThan(Number(drain?.value));
+      expect(JSON.stringify(spec)).not.to.include('preStop');
+    });
+
+    it('a new chart version alone is no new revision: the pod template carries no label of the chart', () => {
+      const { metadata } = workload(only(objects, 'Deployment', 'auth-api')).template;
+      const names = Object.keys({ ...metadata.labels, ...metadata.annotations });
+      expect(names.filter((name) => name.startsWith('helm.sh/') || name === 'app.kubernetes.io/version')).to.be.empty;
+    });
+  });
+}
+
+type PodContainers = ReturnType<typeof podSpecs>[number]['spec']['containers'];
+
+describe('chart latchkey', () => {
+  it('leaves the replicas to the operator when there is a rollout, and sets them when there is none', async () => {
+    const withRollout = workload(only(await render('latchkey', { replicas: 3 }), 'Deployment'));
+    const without = workload(
+      only(await render('latchkey', { replicas: 3, rollout: { enabled: false } }), 'Deployment'),
+    );
+    expect(withRollout).not.to.have.property('replicas');
+    expect(without.replicas).to.equal(3);
+  });
+
+  it('makes an AuthRollout exactly when there is a rollout', async () => {
+    const kinds = async (enabled: boolean) => (await render('latchkey', { rollout: { enabled } })).map((o) => o.kind);
+    expect(await kinds(true)).to.include('AuthRollout');
+    expect(await kinds(false)).not.to.include('AuthRollout');
+  });
+
+  for (const [title, values] of Object.entries({ default: {}, demo, paused: { rollout: { paused: true } } })) {
+    it(`writes an AuthRollout that the operator accepts: ${title}`, async () => {
+      const { spec } = only(await render('latchkey', values), 'AuthRollout');
+      expect(parseSpec(spec)).to.have.property('kind', 'valid');
+      expect(spec).to.deep.include({ route: { httpRoute: 'auth-api', rule: 'api' }, replicas: 2 });
+    });
+  }
+
+  it("has the runbook's schedule by default", async () => {
+    const reading = parseSpec(only(await render('latchkey'), 'AuthRollout').spec);
+    if (reading.kind === 'invalid') throw new Error(reading.violations.join());
+    const minutes = reading.spec.schedule.map((s) => [s.weight, s.holdMs / 60_000, s.checkEveryMs / 60_000]);
+    expect(minutes).to.deep.equal([
+      [5, 30, 1],
+      [10, 30, 2],
+      [25, 60, 5],
+      [50, 120, 10],
+      [100, 240, 15],
+    ]);
+  });
+
+  it('guards the pods that serve: stable with a rollout, the Deployment itself without', async () => {
+    for (const [enabled, track] of [
+      [true, 'stable'],
+      [false, 'canary'],
+    ] as const) {
+      const budget = only(await render('latchkey', { rollout: { enabled } }), 'PodDisruptionBudget');
+      const matchLabels = z.looseObject({ selector: z.looseObject({ matchLabels: z.unknown() }) }).parse(budget.spec);
+      expect(matchLabels.selector.matchLabels).to.include({ 'latchkey.dev/track': track });
+    }
+  });
+
+  it('says pause only when it means it, so that a pause by hand survives an upgrade', async () => {
+    expect(only(await render('latchkey'), 'AuthRollout').spec).not.to.have.property('paused');
+  });
+
+  it('versions the answer header and the image together', async () => {
+    const { spec } = workload(only(await render('latchkey', { image: { tag: '2.0.1' } }), 'Deployment')).template;
+    const [api] = spec.containers;
+    expect(api?.image).to.equal('latchkey/api:2.0.1');
+    expect(api?.env).to.deep.include({ name: 'APP_VERSION', value: '2.0.1' });
+  });
+});
