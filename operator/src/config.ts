@@ -1,0 +1,79 @@
+/** The environment and the command line, parsed once by main.ts. Every violation is reported together. */
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+
+const environment = z.object({
+  /** Empty: every namespace. */
+  WATCH_NAMESPACE: z
+    .string()
+    .regex(/^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$/, 'must be a namespace name, or empty for all namespaces')
+    .max(63)
+    .default(''),
+  POD_NAME: z.string().max(253).default('latchkey-operator'),
+  POD_NAMESPACE: z.string().max(63).default('default'),
+  LEASE_NAME: z.string().max(253).default('latchkey-operator'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+});
+
+export interface Config {
+  readonly watchNamespace: string;
+  readonly podName: string;
+  readonly podNamespace: string;
+  readonly leaseName: string;
+  readonly port: number;
+  readonly logLevel: string;
+  readonly kubeconfig: string | undefined;
+}
+
+export type ConfigResult =
+  | { readonly kind: 'run'; readonly config: Config }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'invalid'; readonly violations: readonly string[] };
+
+export const HELP = `latchkey-operator: moves traffic to a new version along a schedule, and takes it back when the metrics say so.
+
+usage: node operator/src/main.ts [--kubeconfig FILE]
+
+  --kubeconfig FILE   outside a cluster; without it: the pod's service account, or $KUBECONFIG, or ~/.kube/config
+  --help              this text
+
+environment:
+  WATCH_NAMESPACE   the only namespace to watch; empty (default) watches all
+  POD_NAME          this replica's name in the Lease and in Events
+  POD_NAMESPACE     where the Lease lives (default: default)
+  LEASE_NAME        the Lease's name (default: latchkey-operator)
+  PORT              serves /metrics, /livez, /readyz (default: 8080)
+  LOG_LEVEL         trace, debug, info, warn, error, fatal or silent (default: info)
+`;
+
+export function parseConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): ConfigResult {
+  const violations: string[] = [];
+  let flags: { kubeconfig?: string | undefined; help?: boolean | undefined } = {};
+  try {
+    flags = parseArgs({
+      args: [...argv],
+      options: { kubeconfig: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    }).values;
+  } catch (error) {
+    violations.push(error instanceof Error ? error.message : 'unreadable arguments');
+  }
+  if (flags.help) return { kind: 'help' };
+  const parsed = environment.safeParse(env);
+  if (!parsed.success)
+    violations.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
+  if (!parsed.success || violations.length > 0) return { kind: 'invalid', violations };
+  const { WATCH_NAMESPACE, POD_NAME, POD_NAMESPACE, LEASE_NAME, PORT, LOG_LEVEL } = parsed.data;
+  return {
+    kind: 'run',
+    config: {
+      watchNamespace: WATCH_NAMESPACE,
+      podName: POD_NAME,
+      podNamespace: POD_NAMESPACE,
+      leaseName: LEASE_NAME,
+      port: PORT,
+      logLevel: LOG_LEVEL,
+      kubeconfig: flags.kubeconfig,
+    },
+  };
+}

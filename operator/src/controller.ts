@@ -1,0 +1,143 @@
+/**
+ * Wires doorbells, queue, sentinel and lease together. Started by main.ts. A watch event names a key for workqueue.ts, and
+ * reconcile.ts reads the live objects; only the leader's queue is open.
+ */
+import type { Logger } from 'pino';
+import { ApiError, isApiError } from './clients/api-error.ts';
+import { EventRecorder } from './clients/events.ts';
+import type { Kubernetes } from './clients/kubernetes.ts';
+import { LeaseElector } from './clients/lease.ts';
+import type { Config } from './config.ts';
+import { Doorbells } from './doorbells.ts';
+import type { Metrics } from './metrics.ts';
+import { type PodRead, readPods } from './objects.ts';
+import { reconcile } from './reconcile.ts';
+import { Reporter } from './report.ts';
+import { Sentinel, type Watched } from './sentinel.ts';
+import { type Lane, type PassResult, WorkQueue } from './workqueue.ts';
+
+export interface ControllerOptions {
+  readonly config: Config;
+  readonly kubernetes: Kubernetes;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** Its rounds last at most a second. */
+const SENTINEL_STUCK_MS = 15_000;
+
+export class Controller {
+  readonly #options: ControllerOptions;
+  readonly #queue: WorkQueue;
+  readonly #sentinel: Sentinel;
+  readonly #elector: LeaseElector;
+  readonly #reporter: Reporter;
+  readonly #doorbells: Doorbells;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    const { config, kubernetes, metrics, log } = options;
+    const onError = (what: string) => (error: unknown) => this.#failed(what, error);
+    this.#queue = new WorkQueue({
+      work: this.#pass.bind(this),
+      onError: (key, error) => this.#failed('pass', error, key),
+    });
+    this.#doorbells = new Doorbells({
+      kubernetes,
+      namespace: config.watchNamespace,
+      ring: (key) => this.#queue.add(key),
+      gone: (key) => this.#queue.forget(key),
+      onError: onError('watch'),
+    });
+    this.#sentinel = new Sentinel({
+      listPods: this.#listPods.bind(this),
+      onBreach: (key) => this.#queue.add(key, 'urgent'),
+      onZeroBatch: (key) => this.#queue.add(key),
+      onError: (key, error) => this.#failed('sentinel', error, key),
+      onRound: (seconds) => metrics.sentinelSeconds.observe(seconds),
+    });
+    const { podNamespace: namespace, leaseName: name, podName } = config;
+    const onChange = this.#leadership.bind(this);
+    this.#elector = new LeaseElector({ kubernetes, namespace, name, podName, onChange, onError: onError('lease') });
+    const events = new EventRecorder({ kubernetes, podName, onError: onError('event') });
+    const takeBreach = (key: string): number | undefined => this.#sentinel.takeBreach(key);
+    this.#reporter = new Reporter({ log, metrics, events, takeBreach, onGone: (key) => this.#sentinel.drop(key) });
+  }
+
+  /** Runs until the signal fires; then ends the passes, and only then gives the Lease back, so that two never write. */
+  async run(signal: AbortSignal): Promise<void> {
+    const release = new AbortController();
+    const lease = this.#elector.run(release.signal);
+    await Promise.all([this.#doorbells.run(signal), this.#sentinel.run(signal)]);
+    await this.#queue.close();
+    release.abort();
+    await lease;
+  }
+
+  livez(): readonly string[] {
+    const stuck = this.#doorbells.stuck();
+    return this.#sentinel.ageMs() > SENTINEL_STUCK_MS ? [...stuck, 'the sentinel stands still'] : stuck;
+  }
+
+  /** A warm standby is ready: it could lead within a second. */
+  readyz(): readonly string[] {
+    return this.#doorbells.unsynced();
+  }
+
+  refreshMetrics(): void {
+    const { metrics } = this.#options;
+    metrics.queueDepth.set(this.#queue.depth);
+    metrics.leader.set(this.#elector.leading ? 1 : 0);
+    for (const [resource, seconds] of this.#doorbells.ages()) metrics.watchAge.set({ resource }, seconds);
+  }
+
+  async #pass(key: string, lane: Lane, signal: AbortSignal): Promise<PassResult> {
+    const { kubernetes, metrics } = this.#options;
+    const stop = metrics.passSeconds.startTimer({ lane });
+    const reporter = this.#reporter;
+    const shared = { kubernetes, elector: this.#elector, sentinel: this.#sentinel, reporter, now: Date.now };
+    let outcome = 'failed';
+    try {
+      const result = await reconcile({ ...shared, onDone: reporter.wrote.bind(reporter) }, key, lane, signal);
+      outcome = 'done';
+      return result;
+    } finally {
+      stop();
+      metrics.passes.inc({ lane, outcome: signal.aborted && outcome === 'failed' ? 'preempted' : outcome });
+    }
+  }
+
+  async #listPods(
+    { namespace, podPort, podPath }: Watched,
+    labels: object,
+    signal: AbortSignal,
+  ): Promise<readonly PodRead[]> {
+    const labelSelector = Object.entries(labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(',');
+    // resourceVersion 0: from the apiserver's own cache, which costs etcd nothing.
+    const query = { labelSelector, resourceVersion: '0' };
+    const list = await this.#options.kubernetes.call('listPods', { namespace, query, signal, deadlineMs: 2_000 });
+    return readPods(list, podPort, podPath);
+  }
+
+  #leadership(leading: boolean): void {
+    this.#options.log.info({ leading, fence: this.#elector.fence() }, 'leadership');
+    if (!leading) {
+      this.#sentinel.clear();
+      void this.#queue.close();
+      return;
+    }
+    this.#doorbells.ringAll();
+    this.#queue.open();
+  }
+
+  #failed(what: string, error: unknown, key?: string): void {
+    const code = error instanceof ApiError ? error.code : 'ERR_UNEXPECTED';
+    this.#options.metrics.apiErrors.inc({ code });
+    const detail = error instanceof Error ? error.message : 'unknown';
+    const line = { what, rollout: key, code, detail };
+    if (isApiError(error)) this.#options.log.warn(line, 'failed');
+    else this.#options.log.error({ ...line, err: error }, 'failed');
+  }
+}

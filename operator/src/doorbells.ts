@@ -1,0 +1,121 @@
+/**
+ * The three watches and whom they ring for. Run by controller.ts; `ring` puts a key into workqueue.ts.
+ * A change of a route or a Deployment rings for each AuthRollout that names it.
+ */
+import { z } from 'zod';
+import type { Kubernetes } from './clients/kubernetes.ts';
+import { Reflector } from './clients/reflector.ts';
+import { stableNameOf } from './core/revision.ts';
+
+export interface DoorbellOptions {
+  readonly kubernetes: Kubernetes;
+  /** Empty: all. */
+  readonly namespace: string;
+  readonly ring: (key: string) => void;
+  readonly gone: (key: string) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** What must be known of an AuthRollout: whom its neighbours ring for, and what of it is the user's doing. */
+const projection = z.object({
+  metadata: z.object({ generation: z.number().default(0), deletionTimestamp: z.string().optional() }),
+  spec: z
+    .object({
+      targetRef: z.object({ name: z.string() }).catch({ name: '' }),
+      route: z.object({ httpRoute: z.string() }).catch({ httpRoute: '' }),
+    })
+    .catch({ targetRef: { name: '' }, route: { httpRoute: '' } }),
+});
+type Projection = z.infer<typeof projection>;
+
+/** The loops answer within minutes even on a dead connection; one that has not moved for so long never will. */
+const STUCK_MS = 300_000;
+
+export class Doorbells {
+  readonly #options: DoorbellOptions;
+  readonly #rollouts: Reflector<Projection>;
+  readonly #routes: Reflector<true>;
+  readonly #deployments: Reflector<true>;
+
+  constructor(options: DoorbellOptions) {
+    this.#options = options;
+    const { kubernetes, namespace, onError } = options;
+    const shared = { kubernetes, namespace, onError };
+    const neighbour = { ...shared, metadataOnly: true, project: () => true as const };
+    this.#rollouts = new Reflector({
+      ...shared,
+      list: 'listRollouts',
+      watch: 'watchRollouts',
+      metadataOnly: false,
+      project: (object) => projection.parse(object),
+      onChange: (key, seen, before) => this.#rolloutChanged(key, seen, before),
+    });
+    this.#routes = new Reflector({
+      ...neighbour,
+      list: 'listRoutes',
+      watch: 'watchRoutes',
+      onChange: (key) => this.#ringFor(key, ({ spec }) => [spec.route.httpRoute]),
+    });
+    this.#deployments = new Reflector({
+      ...neighbour,
+      list: 'listDeployments',
+      watch: 'watchDeployments',
+      onChange: (key) => this.#ringFor(key, ({ spec }) => [spec.targetRef.name, stableNameOf(spec.targetRef.name)]),
+    });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#rollouts.run(signal), this.#routes.run(signal), this.#deployments.run(signal)]);
+  }
+
+  ringAll(): void {
+    for (const [key] of this.#rollouts.entries()) this.#options.ring(key);
+  }
+
+  /** Reasons why a watch is not yet usable. */
+  unsynced(): readonly string[] {
+    return this.#all().flatMap(([resource, reflector]) =>
+      reflector.synced ? [] : [`the watch of ${resource} is not synced`],
+    );
+  }
+
+  /** Reasons why only a restart would help. */
+  stuck(): readonly string[] {
+    return this.#all().flatMap(([resource, reflector]) =>
+      reflector.stillMs() > STUCK_MS ? [`the watch of ${resource} stands still`] : [],
+    );
+  }
+
+  /** Seconds since each watch heard anything, for the metric. */
+  ages(): readonly (readonly [resource: string, seconds: number])[] {
+    return this.#all().flatMap(([resource, reflector]) => {
+      const ageMs = reflector.ageMs();
+      return ageMs === undefined ? [] : [[resource, ageMs / 1000] as const];
+    });
+  }
+
+  #all(): readonly (readonly [string, Reflector<Projection> | Reflector<true>])[] {
+    return [
+      ['authrollouts', this.#rollouts],
+      ['httproutes', this.#routes],
+      ['deployments', this.#deployments],
+    ];
+  }
+
+  #rolloutChanged(key: string, seen: Projection | undefined, before: Projection | undefined): void {
+    if (seen === undefined) this.#options.gone(key);
+    // Our own status writes ring here too and would answer themselves for ever; they leave generation and deletion alone.
+    const isEcho =
+      seen !== undefined &&
+      seen.metadata.generation === before?.metadata.generation &&
+      seen.metadata.deletionTimestamp === before.metadata.deletionTimestamp;
+    if (!isEcho) this.#options.ring(key);
+  }
+
+  #ringFor(changed: string, namesOf: (rollout: Projection) => readonly string[]): void {
+    const [namespace = '', name = ''] = changed.split('/');
+    for (const [key, rollout] of this.#rollouts.entries()) {
+      if (key.startsWith(`${namespace}/`) && namesOf(rollout).includes(name)) this.#options.ring(key);
+    }
+  }
+}

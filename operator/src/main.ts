@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+/**
+ * The operator's entry: configuration, signals, and the order in which things start and stop. controller.ts does the work.
+ */
+import { KubeConfig } from '@kubernetes/client-node';
+import { pino } from 'pino';
+import { Kubernetes } from './clients/kubernetes.ts';
+import { Transport } from './clients/transport.ts';
+import { type Config, HELP, parseConfig } from './config.ts';
+import { Controller } from './controller.ts';
+import { serveHealth } from './health.ts';
+import { createMetrics } from './metrics.ts';
+
+/** A clean stop ends a pass and gives the Lease back in well under a second; the kubelet's own patience is 15 s. */
+const STOP_DEADLINE_MS = 10_000;
+
+async function main(): Promise<void> {
+  const parsed = parseConfig(process.argv.slice(2), process.env);
+  switch (parsed.kind) {
+    case 'help':
+      process.stdout.write(HELP);
+      return;
+    case 'invalid':
+      for (const violation of parsed.violations) process.stderr.write(`${violation}\n`);
+      process.exitCode = 1;
+      return;
+    case 'run':
+      return await run(parsed.config);
+  }
+}
+
+async function run(config: Config): Promise<void> {
+  const log = pino({ level: config.logLevel, base: { pod: config.podName }, timestamp: pino.stdTimeFunctions.isoTime });
+  // Crash-only: state is in the cluster, and half a process is worse than a fresh one.
+  process.on('unhandledRejection', (error) => {
+    log.fatal({ err: error }, 'unhandled rejection');
+    process.exit(1);
+  });
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
+  stop.signal.addEventListener('abort', () => {
+    log.info('stopping');
+    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
+  });
+
+  const kubeConfig = new KubeConfig();
+  if (config.kubeconfig === undefined) kubeConfig.loadFromDefault();
+  else kubeConfig.loadFromFile(config.kubeconfig);
+  const transport = new Transport(kubeConfig);
+  const metrics = createMetrics();
+  const controller = new Controller({ config, kubernetes: new Kubernetes(transport), metrics, log });
+  const health = await serveHealth(config.port, {
+    livez: () => controller.livez(),
+    readyz: () => controller.readyz(),
+    refresh: () => controller.refreshMetrics(),
+    registry: metrics.registry,
+  });
+  log.info({ port: health.port, namespace: config.watchNamespace || 'all' }, 'started');
+  await controller.run(stop.signal);
+  await health.close();
+  transport.close();
+  log.info('stopped');
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : 'the operator could not start'}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,66 @@
+/**
+ * One pass over one AuthRollout: read, decide, write. Called by workqueue.ts with a key; what it returns is when to come again.
+ * Any line may be the last one that the process executes: everything needed is in the cluster, and the next pass reads it anew.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { type ActParts, act, writeStatus } from './act.ts';
+import { deposed } from './clients/lease.ts';
+import { decide } from './core/decide.ts';
+import { judge } from './core/judge.ts';
+import { plan } from './core/plan.ts';
+import { requeueAfterMs } from './core/requeue.ts';
+import { nextStatus } from './core/status-from.ts';
+import { type ObserveParts, observe } from './observe.ts';
+import type { PassReport, Reporter } from './report.ts';
+import { watchedOf } from './sentinel-scope.ts';
+import type { Lane, PassResult } from './workqueue.ts';
+
+export interface ReconcileParts extends ObserveParts, ActParts {
+  readonly reporter: Reporter;
+}
+
+/** A conflict means that the world moved while we thought: think again at once. More in a row is a fight, and the queue's back-off ends it. */
+const MAX_CONFLICTS = 5;
+
+export async function reconcile(
+  parts: ReconcileParts,
+  key: string,
+  lane: Lane,
+  signal: AbortSignal,
+): Promise<PassResult> {
+  for (let attempt = 1; ; attempt++) {
+    const seen = await observe(parts, key, lane, signal);
+    if (seen === undefined) return parts.reporter.gone(key);
+
+    const judgement = judge(seen.observation);
+    const decision = decide(seen.observation, judgement);
+    if (decision.deposed) {
+      parts.elector.stepDown();
+      throw deposed();
+    }
+
+    const actions = plan(seen.observation, decision);
+    const { outcome, error } = await act(parts, actions, seen, signal);
+    parts.sentinel.follow(key, watchedOf(seen, decision));
+    if (outcome.kind === 'conflict' && attempt < MAX_CONFLICTS) continue;
+
+    const status = nextStatus(seen.observation, judgement, decision, outcome);
+    const isSettled = seen.observation.rollout.deleting && decision.want.finalizer === 'release';
+    if (!isSettled && !isDeepStrictEqual(status, seen.observation.status))
+      await writeStatus(parts, seen, status, signal);
+
+    parts.reporter.passed({
+      key,
+      lane,
+      seen,
+      judgement,
+      decision,
+      actions,
+      outcome,
+      error,
+      status,
+    } satisfies PassReport);
+    if (error !== undefined) throw error;
+    return { requeueAfterMs: requeueAfterMs(seen.observation, judgement, decision, outcome) };
+  }
+}

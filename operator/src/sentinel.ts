@@ -1,0 +1,205 @@
+/**
+ * The loop that never waits for a step: each second it reads the canary's pods and asks the core for P0 and P1 only. Fed by
+ * reconcile.ts (`follow`), it fills Observation.sentinel (`view`) and rings the urgent lane of workqueue.ts.
+ *
+ * Cost per rollout and second: one scrape a pod, bounded in number, time and bytes; pod addresses are read every two seconds from
+ * the apiserver's cache, beside the scrapes, so a slow apiserver delays no verdict.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { countersOf, FAMILIES } from './api-metrics.ts';
+import { scrapePods } from './clients/pods.ts';
+import { judgeSentinel } from './core/judge.ts';
+import type { Labels } from './core/observation.ts';
+import type { Matrix } from './core/spec.ts';
+import {
+  type CounterWindow,
+  emptyWindow,
+  observeCounters,
+  type Scrape,
+  type SentinelView,
+  viewWindow,
+} from './core/window.ts';
+import type { PodRead } from './objects.ts';
+
+/** What one rollout wants watched. */
+export interface Watched {
+  readonly namespace: string;
+  readonly canarySelector: Labels;
+  readonly stableSelector: Labels | undefined;
+  readonly podPort: string;
+  readonly podPath: string;
+  readonly matrix: Matrix;
+  /** Other revision, other pods: what the old ones did says nothing about the new. */
+  readonly revision: string;
+  /** When the step began, and since when status says that no canary answers. */
+  readonly sinceMs: number | undefined;
+  readonly silentSinceMs: number | undefined;
+  /** Weight 0: nothing is judged any more, each batch only brings the proof of zero forward. */
+  readonly isZero: boolean;
+}
+
+export interface SentinelOptions {
+  readonly listPods: (watched: Watched, selector: Labels, signal: AbortSignal) => Promise<readonly PodRead[]>;
+  /** A P0 or P1 was seen while the canary had traffic. */
+  readonly onBreach: (key: string) => void;
+  /** A batch arrived while zero is being proven. */
+  readonly onZeroBatch: (key: string) => void;
+  readonly onError: (key: string, error: unknown) => void;
+  readonly onRound?: (seconds: number) => void;
+  readonly now?: () => number;
+}
+
+const ROUND_MS = 1_000;
+const TARGETS_TTL_MS = 2_000;
+/** Stable is only the yardstick for failed logins; a sample of it says as much as all of it. */
+const MAX_STABLE_PODS = 20;
+/** Beyond this a scrape a second and a pod is Prometheus's trade, and one thread's parsing would come to tens of ms a round. */
+const MAX_CANARY_PODS = 200;
+
+interface Followed {
+  watched: Watched;
+  window: CounterWindow;
+  targets: { readonly canary: readonly PodRead[]; readonly stable: readonly PodRead[] } | undefined;
+  targetsAt: number;
+  refreshing: boolean;
+  /** performance.now() when the present breach was first seen, for the histogram. */
+  breachAt: number | undefined;
+  /** Changes when other pods are to be watched. */
+  podsKey: string;
+}
+
+const NOTHING_SEEN = {
+  window: emptyWindow,
+  targets: undefined,
+  targetsAt: Number.NEGATIVE_INFINITY,
+  refreshing: false,
+  breachAt: undefined,
+} as const;
+
+export class Sentinel {
+  readonly #options: SentinelOptions;
+  readonly #now: () => number;
+  readonly #followed = new Map<string, Followed>();
+  #roundAt = performance.now();
+
+  constructor(options: SentinelOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** Since the loop last turned; health.ts calls a process dead whose sentinel stands still. */
+  ageMs(): number {
+    return performance.now() - this.#roundAt;
+  }
+
+  /** @param watched undefined: there is nothing to watch any more. */
+  follow(key: string, watched: Watched | undefined): void {
+    if (watched === undefined) return this.drop(key);
+    const podsKey = JSON.stringify([
+      watched.canarySelector,
+      watched.stableSelector,
+      watched.podPort,
+      watched.podPath,
+      watched.revision,
+    ]);
+    const known = this.#followed.get(key);
+    // Other pods, other counters: what was seen of the old ones must not be held against the new.
+    if (known?.podsKey === podsKey) known.watched = watched;
+    else this.#followed.set(key, { ...NOTHING_SEEN, watched, podsKey });
+  }
+
+  drop(key: string): void {
+    this.#followed.delete(key);
+  }
+
+  clear(): void {
+    this.#followed.clear();
+  }
+
+  view(key: string): SentinelView | undefined {
+    const followed = this.#followed.get(key);
+    return followed === undefined ? undefined : viewWindow(followed.window);
+  }
+
+  /** When the breach that a lowering write answers was seen; reading it ends it. */
+  takeBreach(key: string): number | undefined {
+    const followed = this.#followed.get(key);
+    const breachAt = followed?.breachAt;
+    if (followed !== undefined) followed.breachAt = undefined;
+    return breachAt;
+  }
+
+  /** Runs until the signal fires. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const startedAt = performance.now();
+      this.#roundAt = startedAt;
+      await Promise.all([...this.#followed].map(([key, followed]) => this.#round(key, followed, signal)));
+      const tookMs = performance.now() - startedAt;
+      if (this.#followed.size > 0) this.#options.onRound?.(tookMs / 1000);
+      await delay(Math.max(0, ROUND_MS - tookMs), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #round(key: string, followed: Followed, signal: AbortSignal): Promise<void> {
+    try {
+      const refreshed = this.#refreshTargets(key, followed, signal);
+      // The first round has no addresses yet and waits for them; later ones never do.
+      if (followed.targets === undefined) await refreshed;
+      const { targets, podsKey } = followed;
+      if (targets === undefined) return;
+      const scrapes = await this.#scrape(targets, signal);
+      // Dropped or pointed elsewhere while the pods were answering.
+      if (this.#followed.get(key) !== followed || followed.podsKey !== podsKey) return;
+      const nowMs = this.#now();
+      followed.window = observeCounters(followed.window, scrapes, nowMs);
+      this.#judge(key, followed, nowMs);
+    } catch (error) {
+      if (!signal.aborted) this.#options.onError(key, error);
+    }
+  }
+
+  #judge(key: string, followed: Followed, nowMs: number): void {
+    if (followed.watched.isZero) return this.#options.onZeroBatch(key);
+    const { matrix, sinceMs, silentSinceMs } = followed.watched;
+    const { verdict } = judgeSentinel(viewWindow(followed.window), matrix, { nowMs, sinceMs, silentSinceMs });
+    if (verdict.kind !== 'fail') {
+      followed.breachAt = undefined;
+      return;
+    }
+    followed.breachAt ??= performance.now();
+    this.#options.onBreach(key);
+  }
+
+  async #scrape(targets: NonNullable<Followed['targets']>, signal: AbortSignal): Promise<readonly Scrape[]> {
+    const track = async (name: 'canary' | 'stable', pods: readonly PodRead[]): Promise<readonly Scrape[]> => {
+      const answers = await scrapePods(pods, FAMILIES, signal);
+      return pods.map(({ pod, createdAtMs }, index) => {
+        const answer = answers[index];
+        const counters = answer?.kind === 'answered' ? countersOf(answer.samples) : undefined;
+        return { pod, track: name, createdAtMs, counters };
+      });
+    };
+    const [canary, stable] = await Promise.all([track('canary', targets.canary), track('stable', targets.stable)]);
+    return [...canary, ...stable];
+  }
+
+  async #refreshTargets(key: string, followed: Followed, signal: AbortSignal): Promise<void> {
+    if (followed.refreshing || performance.now() - followed.targetsAt < TARGETS_TTL_MS) return;
+    followed.refreshing = true;
+    try {
+      const { watched } = followed;
+      const [canary, stable] = await Promise.all([
+        this.#options.listPods(watched, watched.canarySelector, signal),
+        watched.stableSelector === undefined ? [] : this.#options.listPods(watched, watched.stableSelector, signal),
+      ]);
+      followed.targets = { canary: canary.slice(0, MAX_CANARY_PODS), stable: stable.slice(0, MAX_STABLE_PODS) };
+      followed.targetsAt = performance.now();
+    } catch (error) {
+      // The addresses known so far serve on.
+      if (!signal.aborted) this.#options.onError(key, error);
+    } finally {
+      followed.refreshing = false;
+    }
+  }
+}

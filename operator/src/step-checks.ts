@@ -1,0 +1,59 @@
+/**
+ * Runs the checks of a step: all PromQL queries at once, each one number or a reason. Called by observe.ts when a check is due.
+ */
+import { stepQueries } from './api-metrics.ts';
+import { askPrometheus } from './clients/prometheus.ts';
+import type { Sample, StepSamples } from './core/observation.ts';
+import type { Spec } from './core/spec.ts';
+
+/** Longer than a healthy Prometheus takes by far, shorter than anybody wants to wait for a verdict. */
+const DEADLINE_MS = 4_000;
+/** Errors are counted per minute, so their window is never shorter. */
+const DATABASE_WINDOW_MS = 60_000;
+
+export interface StepChecks {
+  readonly spec: Spec;
+  readonly namespace: string;
+  readonly stableName: string;
+  readonly windowMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** @throws only when the signal fires: a severe verdict wants this pass out of the way. */
+export async function runStepChecks(checks: StepChecks): Promise<StepSamples> {
+  const { spec, namespace, stableName, windowMs, signal } = checks;
+  const { latencyP95, complaints } = spec.matrix;
+  const databaseWindowMs = Math.max(windowMs, DATABASE_WINDOW_MS);
+  const windows = { windowMs, databaseWindowMs, complaintsWindowMs: complaints.windowMs };
+  const canary = stepQueries({ namespace, deployment: spec.targetName }, windows);
+  const stable = stepQueries({ namespace, deployment: stableName }, windows);
+  const answers = await askAll(spec.prometheusAddress, signal, {
+    requests: canary.requests,
+    serverErrors: canary.serverErrors,
+    p1: canary.slowerThan(latencyP95.p1Ms),
+    p2: canary.slowerThan(latencyP95.p2Ms),
+    p3: canary.slowerThan(latencyP95.p3Ms),
+    logins: canary.logins,
+    loginFailures: canary.loginFailures,
+    stableLogins: stable.logins,
+    stableLoginFailures: stable.loginFailures,
+    databaseErrors: canary.databaseErrors,
+    complaints: canary.complaints,
+    dataLoss: canary.dataLoss,
+  });
+  const { p1, p2, p3, ...others } = answers;
+  return { ...others, takenAtMs: Date.now(), windowMs, databaseWindowMs, slow: { p1, p2, p3 } };
+}
+
+async function askAll<K extends string>(
+  address: string,
+  signal: AbortSignal,
+  queries: Readonly<Record<K, string>>,
+): Promise<Readonly<Record<K, Sample>>> {
+  const answers: Partial<Record<K, Sample>> = {};
+  const asked = Object.entries<string>(queries).map(async ([name, query]) => [
+    name,
+    await askPrometheus({ address, query, deadlineMs: DEADLINE_MS, signal }),
+  ]);
+  return Object.assign(answers, Object.fromEntries(await Promise.all(asked)));
+}
