@@ -1,0 +1,150 @@
+/**
+ * The environment, parsed once. Called by main.ts, which prints every violation and exits 1. Secrets come back in an object of their own,
+ * so that nobody logs them with the rest.
+ */
+import { z } from 'zod';
+import { readSigningKeys, type SigningKeys } from './crypto/signing-keys.ts';
+
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+
+const key = z.string().transform((text, context) => {
+  const bytes = Buffer.from(text, 'base64');
+  if (bytes.length < 32) context.addIssue({ code: 'custom', message: 'must be base64 of at least 32 random bytes' });
+  return bytes;
+});
+
+const url = (protocols: readonly string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    message: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+  });
+
+const integer = (min: number, max: number) =>
+  z.string().regex(/^\d+$/, 'must be a whole number').transform(Number).pipe(z.int().min(min).max(max));
+
+const cidr = /^([0-9a-f.:]+)(\/\d{1,3})?$|^(loopback|linklocal|uniquelocal)$/i;
+
+const environment = z.object({
+  PORT: integer(0, 65_535).default(3000),
+  DATABASE_URL: url(['postgres:', 'postgresql:']),
+  REDIS_URL: z.union([z.literal(''), url(['redis:', 'rediss:'])]).default(''),
+  JWT_PRIVATE_KEY: z.string(),
+  JWT_VERIFICATION_KEYS: z.string().optional(),
+  JWT_ISSUER: z.string().min(1).default('latchkey'),
+  JWT_AUDIENCE: z.string().min(1).default('latchkey'),
+  REFRESH_TOKEN_KEY: key,
+  PASSWORD_PEPPER: key,
+  RATE_LIMIT_PER_MINUTE: integer(1, 10_000_000).optional(),
+  TRUST_PROXY: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter(Boolean),
+    )
+    .pipe(z.array(z.string().regex(cidr, 'must be a comma list of addresses or CIDR ranges'))),
+  DEFAULT_ORGANIZATION: z.string().min(1).default('default'),
+  APP_VERSION: z.string().max(128).default('dev'),
+  EXPOSE_VERSION: flag.default(false),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  APP_ENV: z.enum(['development', 'staging', 'production']).default('production'),
+  BCRYPT_COST: integer(4, 15).default(12),
+  AUTH_ROLLOUT_PERCENTAGE: integer(0, 100).default(100),
+  SHUTDOWN_GRACE_SECONDS: integer(1, 600).default(25),
+});
+
+type Environment = z.infer<typeof environment>;
+
+/** The runbook's figures a client and minute. */
+const RATE_LIMITS = { development: 100, staging: 1_000, production: 5_000 } as const;
+
+export interface Config {
+  readonly port: number;
+  readonly issuer: string;
+  readonly audience: string;
+  readonly rateLimitPerMinute: number;
+  readonly trustedProxies: readonly string[];
+  readonly organizationSlug: string;
+  readonly version: string | undefined;
+  readonly logLevel: Environment['LOG_LEVEL'];
+  readonly appEnv: Environment['APP_ENV'];
+  readonly bcryptCost: number;
+  readonly rolloutPercentage: number;
+  readonly shutdownGraceMs: number;
+}
+
+export interface Secrets {
+  readonly databaseUrl: string;
+  readonly redisUrl: string | undefined;
+  readonly signingKeys: SigningKeys;
+  readonly refreshTokenKey: Buffer;
+  readonly passwordPepper: Buffer;
+}
+
+/** Every violation at once, one line each, with no value in it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly code = 'config-invalid';
+  readonly violations: readonly string[];
+
+  constructor(violations: readonly string[]) {
+    super(`the configuration has ${violations.length} violation(s)`);
+    this.violations = violations;
+  }
+}
+
+const readKeys = (env: Environment): SigningKeys | undefined => {
+  try {
+    return readSigningKeys(env.JWT_PRIVATE_KEY, env.JWT_VERIFICATION_KEYS);
+  } catch {
+    return undefined; // the cause could quote the key
+  }
+};
+
+/** What one variable alone cannot know. */
+const crossChecks = (env: Partial<Environment>): readonly string[] => [
+  ...(env.APP_ENV === 'production' && env.BCRYPT_COST !== undefined && env.BCRYPT_COST < 10
+    ? ['BCRYPT_COST: must be at least 10 when APP_ENV is production']
+    : []),
+];
+
+const violationsOf = (error: z.ZodError | undefined): readonly string[] =>
+  (error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+
+/** @throws ConfigError with every violation. */
+export const readConfig = (env: NodeJS.ProcessEnv): { readonly config: Config; readonly secrets: Secrets } => {
+  const parsed = environment.safeParse(env);
+  const keys = parsed.success ? readKeys(parsed.data) : undefined;
+  const violations = [...violationsOf(parsed.error), ...crossChecks(parsed.data ?? {})];
+  if (parsed.success && keys === undefined) {
+    violations.push(
+      'JWT_PRIVATE_KEY, JWT_VERIFICATION_KEYS: must be a P-256 private key (PEM or JWK) and a JWKS of P-256 public keys',
+    );
+  }
+  if (!parsed.success || keys === undefined || violations.length > 0) throw new ConfigError(violations);
+  const env_ = parsed.data;
+  return {
+    config: {
+      port: env_.PORT,
+      issuer: env_.JWT_ISSUER,
+      audience: env_.JWT_AUDIENCE,
+      rateLimitPerMinute: env_.RATE_LIMIT_PER_MINUTE ?? RATE_LIMITS[env_.APP_ENV],
+      trustedProxies: env_.TRUST_PROXY,
+      organizationSlug: env_.DEFAULT_ORGANIZATION,
+      version: env_.EXPOSE_VERSION ? env_.APP_VERSION : undefined,
+      logLevel: env_.LOG_LEVEL,
+      appEnv: env_.APP_ENV,
+      bcryptCost: env_.BCRYPT_COST,
+      rolloutPercentage: env_.AUTH_ROLLOUT_PERCENTAGE,
+      shutdownGraceMs: env_.SHUTDOWN_GRACE_SECONDS * 1000,
+    },
+    secrets: {
+      databaseUrl: env_.DATABASE_URL,
+      redisUrl: env_.REDIS_URL === '' ? undefined : env_.REDIS_URL,
+      signingKeys: keys,
+      refreshTokenKey: env_.REFRESH_TOKEN_KEY,
+      passwordPepper: env_.PASSWORD_PEPPER,
+    },
+  };
+};

@@ -1,0 +1,27 @@
+/**
+ * Gives the login role of DATABASE_URL the application's rights, and makes the role where it is missing. Called by `db.ts migrate`, so that
+ * one command takes an empty server to one that the API can use.
+ */
+import { type Client, escapeIdentifier, escapeLiteral } from 'pg';
+
+/** The role and password inside a connection URL. */
+const credentialsOf = (url: string): { readonly role: string; readonly password: string } => {
+  const { username, password } = new URL(url);
+  return { role: decodeURIComponent(username), password: decodeURIComponent(password) };
+};
+
+/** Idempotent; a role that exists keeps its password. @throws the driver's error when the owner may not create roles. */
+export const ensureLoginRole = async (client: Client, applicationUrl: string): Promise<string> => {
+  const { role, password } = credentialsOf(applicationUrl);
+  const { rowCount } = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role]);
+  if (rowCount === 0) {
+    const create = `CREATE ROLE ${escapeIdentifier(role)} LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD ${escapeLiteral(password)}`;
+    await client.query(create).catch((error: unknown) => {
+      // Two pods at once: the other one was faster.
+      if (!(error instanceof Error && 'code' in error && (error.code === '42710' || error.code === '23505')))
+        throw error;
+    });
+  }
+  await client.query(`GRANT latchkey_app TO ${escapeIdentifier(role)}`);
+  return role;
+};

@@ -1,0 +1,137 @@
+/** The statements on auth.user_sessions. Called by services/sessions.ts and cache/liveness.ts, inside a tenant's transaction. */
+import { z } from 'zod';
+import type { StoredSession } from '../core/rotation.ts';
+import type { Transaction } from './database.ts';
+
+export interface Origin {
+  readonly ip: string | undefined;
+  readonly userAgent: string | undefined;
+}
+
+const time = z.date().transform((date) => date.getTime());
+
+const sessionRow = z.object({
+  user_id: z.uuid(),
+  status: z.enum(['active', 'expired', 'revoked']),
+  refresh_counter: z.coerce.number().int(),
+  rotated_at: time,
+  expires_at: time,
+  absolute_expires_at: time,
+  is_account_active: z.boolean(),
+});
+
+export interface FoundSession extends StoredSession {
+  readonly userId: string;
+}
+
+export const findSession = async (tx: Transaction, sessionId: string): Promise<FoundSession | undefined> => {
+  const { rows } = await tx.query(
+    `SELECT s.user_id, s.status, s.refresh_counter, s.rotated_at, s.expires_at, s.absolute_expires_at,
+            u.is_active AND u.deleted_at IS NULL AS is_account_active
+     FROM auth.user_sessions s JOIN auth.users_extended u ON u.id = s.user_id
+     WHERE s.id = $1`,
+    [sessionId],
+  );
+  if (rows[0] === undefined) return undefined;
+  const row = sessionRow.parse(rows[0]);
+  return {
+    userId: row.user_id,
+    status: row.status,
+    counter: row.refresh_counter,
+    rotatedAtMs: row.rotated_at,
+    expiresAtMs: row.expires_at,
+    absoluteExpiresAtMs: row.absolute_expires_at,
+    isAccountActive: row.is_account_active,
+  };
+};
+
+export interface Rotation {
+  readonly sessionId: string;
+  readonly fromCounter: number;
+  readonly expiresAtMs: number;
+  readonly nowMs: number;
+}
+
+/**
+ * The compare-and-swap that settles every race: of all who present the same counter, one moves it. A logout that came first has changed
+ * the status, and the swap finds nothing.
+ */
+export const rotateSession = async (tx: Transaction, rotation: Rotation): Promise<boolean> => {
+  const { rowCount } = await tx.query(
+    `UPDATE auth.user_sessions
+     SET refresh_counter = refresh_counter + 1, rotated_at = $3, last_activity_at = $3, expires_at = $4
+     WHERE id = $1 AND refresh_counter = $2 AND status = 'active' AND expires_at > $3`,
+    [rotation.sessionId, rotation.fromCounter, new Date(rotation.nowMs), new Date(rotation.expiresAtMs)],
+  );
+  return rowCount === 1;
+};
+
+export interface Revocation {
+  readonly sessionId: string;
+  readonly reason: 'logout' | 'token-replayed';
+  readonly nowMs: number;
+}
+
+/** True for the one caller that ended the session; its row stays as a tombstone. */
+export const revokeSession = async (tx: Transaction, { sessionId, reason, nowMs }: Revocation): Promise<boolean> => {
+  const { rowCount } = await tx.query(
+    `UPDATE auth.user_sessions SET status = 'revoked', revoked_at = $2, revoked_reason = $3
+     WHERE id = $1 AND status = 'active'`,
+    [sessionId, new Date(nowMs), reason],
+  );
+  return rowCount === 1;
+};
+
+/** True for the one caller that found the session past its time. */
+export const expireSession = async (tx: Transaction, sessionId: string, nowMs: number): Promise<boolean> => {
+  const { rowCount } = await tx.query(
+    `UPDATE auth.user_sessions SET status = 'expired' WHERE id = $1 AND status = 'active' AND expires_at <= $2`,
+    [sessionId, new Date(nowMs)],
+  );
+  return rowCount === 1;
+};
+
+export interface NewSession {
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly origin: Origin;
+  readonly nowMs: number;
+  readonly expiresAtMs: number;
+  readonly absoluteExpiresAtMs: number;
+}
+
+/** Session, login history, audit event and last login in one statement: all or nothing, one round trip. */
+export const insertSession = async (tx: Transaction, session: NewSession): Promise<string> => {
+  const { rows } = await tx.query(
+    `WITH session AS (
+       INSERT INTO auth.user_sessions
+         (org_id, user_id, created_at, rotated_at, last_activity_at, expires_at, absolute_expires_at, ip_address, user_agent)
+       VALUES ($1, $2, $3, $3, $3, $4, $5, $6, $7) RETURNING id
+     ), history AS (
+       INSERT INTO auth.login_history (org_id, user_id, session_id, success, ip_address, user_agent)
+       SELECT $1, $2, id, true, $6, $7 FROM session
+     ), account AS (
+       UPDATE auth.users_extended SET last_login_at = $3 WHERE id = $2
+     )
+     SELECT id, auth.log_audit_event($2, $1, 'login_succeeded', 'login', 'session', id, NULL, NULL, '{}') FROM session`,
+    [
+      session.tenantId,
+      session.userId,
+      new Date(session.nowMs),
+      new Date(session.expiresAtMs),
+      new Date(session.absoluteExpiresAtMs),
+      session.origin.ip ?? null,
+      session.origin.userAgent ?? null,
+    ],
+  );
+  return z.object({ id: z.uuid() }).parse(rows[0]).id;
+};
+
+/** Live sessions of the transaction's tenant. */
+export const countActiveSessions = async (tx: Transaction, nowMs: number): Promise<number> => {
+  const { rows } = await tx.query(
+    `SELECT count(*)::int AS count FROM auth.user_sessions WHERE status = 'active' AND expires_at > $1`,
+    [new Date(nowMs)],
+  );
+  return z.object({ count: z.int() }).parse(rows[0]).count;
+};

@@ -1,0 +1,77 @@
+/**
+ * Every way a request can be refused, in one table. Thrown anywhere below `routes/`, turned into a problem document by `http/problems.ts`.
+ * The codes are API: clients switch on them, so a code is never renamed. docs/api.md lists them.
+ */
+
+/** What went wrong, in the few words that the metric label `error_type` may take. */
+export type ErrorKind =
+  | 'authentication'
+  | 'conflict'
+  | 'validation'
+  | 'not_found'
+  | 'rate_limit'
+  | 'database'
+  | 'overload'
+  | 'internal';
+
+interface Problem {
+  readonly status: number;
+  readonly title: string;
+  readonly kind: ErrorKind;
+}
+
+export const PROBLEMS = {
+  'invalid-request': { status: 400, title: 'The request has fields that cannot be accepted', kind: 'validation' },
+  'malformed-json': { status: 400, title: 'The body is not valid JSON', kind: 'validation' },
+  'malformed-request': { status: 400, title: 'The request cannot be read', kind: 'validation' },
+  'invalid-credentials': { status: 401, title: 'The e-mail address or the password is wrong', kind: 'authentication' },
+  'access-token-missing': { status: 401, title: 'A bearer access token is needed', kind: 'authentication' },
+  'access-token-invalid': { status: 401, title: 'The access token is not valid', kind: 'authentication' },
+  'access-token-expired': { status: 401, title: 'The access token has expired', kind: 'authentication' },
+  'session-ended': { status: 401, title: 'The session has ended', kind: 'authentication' },
+  'refresh-token-invalid': { status: 401, title: 'The refresh token is not valid', kind: 'authentication' },
+  'refresh-token-replayed': {
+    status: 401,
+    title: 'The refresh token was used before; the session is revoked',
+    kind: 'authentication',
+  },
+  'session-unknown': { status: 401, title: 'The session is not known', kind: 'authentication' },
+  'not-found': { status: 404, title: 'There is nothing here', kind: 'not_found' },
+  'method-not-allowed': { status: 405, title: 'The method is not allowed here', kind: 'not_found' },
+  'email-taken': { status: 409, title: 'An account with this e-mail address exists', kind: 'conflict' },
+  'body-too-large': { status: 413, title: 'The body is too large', kind: 'validation' },
+  'unsupported-media-type': { status: 415, title: 'The body must be application/json', kind: 'validation' },
+  'rate-limited': { status: 429, title: 'Too many requests', kind: 'rate_limit' },
+  internal: { status: 500, title: 'Something went wrong on our side', kind: 'internal' },
+  'database-unavailable': { status: 503, title: 'The database cannot be reached just now', kind: 'database' },
+  overloaded: { status: 503, title: 'Too many passwords are being checked just now', kind: 'overload' },
+} as const satisfies Record<string, Problem>;
+
+export type ErrorCode = keyof typeof PROBLEMS;
+
+/** One field that was refused: where it is and what it should be. */
+export interface FieldProblem {
+  readonly field: string;
+  readonly message: string;
+}
+
+interface AppErrorOptions {
+  readonly cause?: unknown;
+  readonly fields?: readonly FieldProblem[];
+  readonly retryAfterSeconds?: number;
+}
+
+/** A refusal with a stable code. `cause` is for the log; only `code` and `fields` reach the client. */
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  readonly code: ErrorCode;
+  readonly fields: readonly FieldProblem[];
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: ErrorCode, options: AppErrorOptions = {}) {
+    super(PROBLEMS[code].title, { cause: options.cause });
+    this.code = code;
+    this.fields = options.fields ?? [];
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}

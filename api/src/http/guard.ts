@@ -1,0 +1,57 @@
+/**
+ * What every counted request gets, in this order: an id, the version header, security headers, its place in the metrics, a rate limit.
+ * Mounted by app.ts after the probes; the request goes on to routes/.
+ */
+import { randomUUID } from 'node:crypto';
+import { type RequestHandler, Router } from 'express';
+import helmet from 'helmet';
+import type { RedisConnections } from '../cache/redis.ts';
+import type { Metrics } from '../metrics.ts';
+import { rateLimiter } from './rate-limit.ts';
+
+export interface GuardDeps {
+  readonly redis: RedisConnections | undefined;
+  readonly metrics: Metrics;
+  readonly rateLimitPerMinute: number;
+  /** Shown as `latchkey-version` where it is set. */
+  readonly version: string | undefined;
+  /** Paths that exist: everything else shares one metric label, so that scanners cannot fill the memory with series. */
+  readonly routes: ReadonlySet<string>;
+}
+
+const REQUEST_ID = /^[\w-]{8,64}$/;
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+const identify =
+  (version: string | undefined): RequestHandler =>
+  (request, response, next) => {
+    const offered = request.get('x-request-id');
+    const requestId = offered !== undefined && REQUEST_ID.test(offered) ? offered : randomUUID();
+    response.locals['requestId'] = requestId;
+    response.setHeader('X-Request-Id', requestId);
+    response.setHeader('Cache-Control', 'no-store');
+    if (version !== undefined) response.setHeader('latchkey-version', version);
+    next();
+  };
+
+const count =
+  ({ http }: Metrics, routes: ReadonlySet<string>): RequestHandler =>
+  (request, response, next) => {
+    const startedMs = performance.now();
+    const route = routes.has(request.path) ? request.path : 'unmatched';
+    const method = METHODS.has(request.method) ? request.method : 'OTHER';
+    response.once('finish', () => {
+      const seconds = (performance.now() - startedMs) / 1000;
+      const { statusCode } = response;
+      http.requests.inc({ method, route, status: statusCode });
+      http.requestDuration.observe({ method, route, status_class: `${Math.floor(statusCode / 100)}xx` }, seconds);
+    });
+    next();
+  };
+
+export const guard = (deps: GuardDeps): Router =>
+  Router()
+    .use(identify(deps.version))
+    .use(helmet())
+    .use(count(deps.metrics, deps.routes))
+    .use(rateLimiter({ redis: deps.redis, limitPerMinute: deps.rateLimitPerMinute, metrics: deps.metrics }));

@@ -1,0 +1,67 @@
+/**
+ * The end of every chain: an error becomes an RFC 9457 problem document. Mounted last by app.ts; errors.ts holds the table.
+ * The only place that logs a request's error.
+ */
+import type { ErrorRequestHandler, RequestHandler } from 'express';
+import { z } from 'zod';
+import { AppError, type ErrorCode, type FieldProblem, PROBLEMS } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+
+/** What Express and its body parser throw: an HTTP status and mostly a type. */
+const httpError = z.object({ status: z.int().min(400).max(499), type: z.string().optional() });
+
+const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = { 413: 'body-too-large', 415: 'unsupported-media-type' };
+
+const fieldsOf = (error: z.ZodError): readonly FieldProblem[] =>
+  error.issues.flatMap((issue) => {
+    const at = issue.path.map(String).join('.');
+    if (issue.code !== 'unrecognized_keys') return [{ field: at || 'body', message: issue.message }];
+    return issue.keys.map((key) => ({ field: at === '' ? key : `${at}.${key}`, message: 'is not known' }));
+  });
+
+/** Everything that can be thrown, as one of ours. */
+const toAppError = (error: unknown): AppError => {
+  if (error instanceof AppError) return error;
+  if (error instanceof z.ZodError) return new AppError('invalid-request', { fields: fieldsOf(error) });
+  const known = httpError.safeParse(error);
+  if (!known.success) return new AppError('internal', { cause: error });
+  const isSyntax = known.data.type === 'entity.parse.failed';
+  return new AppError(isSyntax ? 'malformed-json' : (CODE_OF_STATUS[known.data.status] ?? 'malformed-request'), {
+    cause: error,
+  });
+};
+
+export const problemHandler =
+  (log: Log, metrics: Metrics): ErrorRequestHandler =>
+  (thrown: unknown, _request, response, next) => {
+    const error = toAppError(thrown);
+    const { status, title, kind } = PROBLEMS[error.code];
+    const requestId = response.locals['requestId'] as unknown;
+    metrics.auth.errors.inc({ error_type: kind });
+    if (status >= 500) log[status === 500 ? 'error' : 'warn']({ error, code: error.code, requestId }, 'request failed');
+    if (response.headersSent) return next(error);
+    if (error.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(error.retryAfterSeconds));
+    if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
+    response.status(status).type('application/problem+json');
+    response.send(
+      JSON.stringify({
+        type: `https://latchkey.dev/problems/${error.code}`,
+        title,
+        status,
+        code: error.code,
+        requestId,
+        ...(error.fields.length > 0 ? { errors: error.fields } : {}),
+      }),
+    );
+  };
+
+/** Nothing answered: the path is unknown, or it is known under another method. */
+export const nothingHere =
+  (methodsOf: ReadonlyMap<string, readonly string[]>): RequestHandler =>
+  (request, response) => {
+    const allowed = methodsOf.get(request.path);
+    if (allowed === undefined) throw new AppError('not-found');
+    response.setHeader('Allow', allowed.join(', '));
+    throw new AppError('method-not-allowed');
+  };
