@@ -9,6 +9,8 @@
 //   SIGN_IN_EVERY_MS=700  one user signs up and in every so often (two hashes of about 250 ms of CPU each)
 //   LOGINS_PER_S=0.5      logouts with a new login, over all users
 //   REFRESH_SHARE=0.1     share of the requests that refresh
+//   HOST=                 Host header, where the route asks for one
+//   REQUEST_TIMEOUT_MS=10000
 //   STABLE_VERSION=       what the header latchkey-version says at stable; any other value counts as canary
 //   LOG_ANSWERS=none      none | canary | all: one JSON line an answer, {t (ms), status, version, route}
 //   SUMMARY=              file for the JSON summary

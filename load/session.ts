@@ -10,6 +10,7 @@ export type Route = 'health' | 'register' | 'login' | 'me' | 'validate' | 'refre
 const baseUrl = (__ENV.BASE_URL ?? 'http://127.0.0.1:3000').replace(/\/$/, '');
 const stableVersion = __ENV.STABLE_VERSION ?? '';
 const answersLogged = __ENV.LOG_ANSWERS ?? 'none';
+const host = __ENV.HOST ?? '';
 const timeoutMs = Number(__ENV.REQUEST_TIMEOUT_MS ?? 10_000);
 const runId = __ENV.RUN_ID ?? Date.now().toString(36);
 
@@ -20,6 +21,7 @@ const sessionsLost = new Counter('latchkey_sessions_lost');
 const refreshes = new Counter('latchkey_refreshes');
 const refreshRetries = new Counter('latchkey_refresh_retries');
 const logins = new Counter('latchkey_logins');
+const loginsRefused = new Counter('latchkey_logins_refused');
 const milliseconds: Record<Route, Trend> = {
   health: new Trend('latchkey_health_ms', true),
   register: new Trend('latchkey_register_ms', true),
@@ -94,6 +96,7 @@ export class User {
 
   #logIn(): boolean {
     const answer = request('POST', 'login', { email: this.email, password });
+    if (answer.status === 401) loginsRefused.add(1);
     if (answer.status !== 200) return false;
     logins.add(1);
     this.#keepTokens(answer.body);
@@ -130,6 +133,7 @@ export function lookAtHealth(): void {
 function request(method: 'GET' | 'POST', route: Route, body?: object, bearer = ''): Answer {
   const url = route === 'health' ? `${baseUrl}/api/health` : `${baseUrl}/api/v1/auth/${route}`;
   const headers: Record<string, string> = { accept: 'application/json' };
+  if (host !== '') headers['host'] = host;
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (bearer !== '') headers['authorization'] = `Bearer ${bearer}`;
   const payload = body === undefined ? null : JSON.stringify(body);

@@ -35,7 +35,7 @@ async function install({ options, screen }: Demo, place: Place): Promise<void> {
     await prepareApi(place);
     const values = apiValues(place, demoSchedule(options.pace));
     await upgradeApi(place, images.first, { ...values, rollout: { ...values.rollout, enabled: false } });
-    await untilServing(place.gatewayUrl, note);
+    await untilServing(place.gatewayUrl, { note });
   });
 }
 

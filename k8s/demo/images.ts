@@ -1,5 +1,6 @@
 // Builds what the demo installs: the product's two images from their real Dockerfiles, and the faulty one from test/.
 // Called by demo.ts and by the end-to-end tests; install.ts gets the names.
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LocalClusterError } from '../local/failure.ts';
 import { buildImage } from '../local/images.ts';
@@ -44,7 +45,7 @@ export async function buildImages(place: Place, note: (text: string) => void): P
 }
 
 async function buildLocally({ image, dockerfile, buildArgs }: Recipe): Promise<void> {
-  await buildImage({ dockerfile, context: root, tag: nameOf(image), buildArgs });
+  await buildImage({ dockerfile: join(root, dockerfile), context: root, tag: nameOf(image), buildArgs });
 }
 
 async function buildWithDocker({ image, dockerfile, buildArgs }: Recipe, context: string): Promise<void> {

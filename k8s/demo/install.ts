@@ -2,7 +2,7 @@
 // end-to-end tests; what runs afterwards is seen through record.ts.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { Client } from 'pg';
+import { Client, escapeIdentifier, escapeLiteral } from 'pg';
 import type { Place } from './place.ts';
 import type { ScheduleStep } from './record.ts';
 
@@ -103,36 +103,48 @@ async function ensureNamespace(place: Place, name: string): Promise<void> {
   await place.kubectl.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }]);
 }
 
-/** A database with an owner for migrations and a role for the API; passwords are new each time. */
+/** The group whose members may use the schema; db.ts makes it too where an installation has an owner that may. */
+const groupRole = 'latchkey_app';
+
+/** A database with an owner for migrations and a login for the API; passwords are new each time. */
 async function createDatabase(adminUrl: string, database: string): Promise<{ owner: string; app: string }> {
-  const owner = `${database}_owner`;
-  const app = `${database}_app`;
-  const passwords = { [owner]: randomBytes(18).toString('hex'), [app]: randomBytes(18).toString('hex') };
-  const admin = new Client({
-    connectionString: adminUrl,
-    connectionTimeoutMillis: databaseDeadlineMs,
-    query_timeout: databaseDeadlineMs,
-  });
+  const owner = { role: `${database}_owner`, password: randomBytes(18).toString('hex') };
+  const app = { role: `${database}_api`, password: randomBytes(18).toString('hex') };
+  const bound = { connectionTimeoutMillis: databaseDeadlineMs, query_timeout: databaseDeadlineMs };
+  const admin = new Client({ connectionString: adminUrl, ...bound });
   await admin.connect();
   try {
-    for (const [role, password] of Object.entries(passwords)) {
-      const known = await admin.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role]);
-      const verb = known.rowCount === 0 ? 'CREATE' : 'ALTER';
-      await admin.query(`${verb} ROLE ${admin.escapeIdentifier(role)} LOGIN PASSWORD ${admin.escapeLiteral(password)}`);
+    await ensureRole(admin, groupRole, 'NOLOGIN');
+    for (const { role, password } of [owner, app]) {
+      // The owner's first migration says CREATE ROLE, which is refused without the right even when the role is there.
+      const right = role === owner.role ? 'CREATEROLE' : 'NOCREATEROLE';
+      await ensureRole(admin, role, `LOGIN ${right} PASSWORD ${escapeLiteral(password)}`);
+      await admin.query(`GRANT ${groupRole} TO ${escapeIdentifier(role)}`);
     }
     const exists = await admin.query('SELECT 1 FROM pg_database WHERE datname = $1', [database]);
     if (exists.rowCount === 0) {
-      await admin.query(`CREATE DATABASE ${admin.escapeIdentifier(database)} OWNER ${admin.escapeIdentifier(owner)}`);
+      await admin.query(`CREATE DATABASE ${escapeIdentifier(database)} OWNER ${escapeIdentifier(owner.role)}`);
     }
   } finally {
     await admin.end();
   }
-  const urlFor = (role: string): string => {
-    const url = new URL(adminUrl);
-    url.username = role;
-    url.password = passwords[role] ?? '';
-    url.pathname = `/${database}`;
-    return url.href;
-  };
-  return { owner: urlFor(owner), app: urlFor(app) };
+  return { owner: databaseUrl(adminUrl, database, owner), app: databaseUrl(adminUrl, database, app) };
+}
+
+async function ensureRole(admin: Client, role: string, attributes: string): Promise<void> {
+  const known = await admin.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role]);
+  await admin.query(`${known.rowCount === 0 ? 'CREATE' : 'ALTER'} ROLE ${escapeIdentifier(role)} ${attributes}`);
+}
+
+interface Login {
+  readonly role: string;
+  readonly password: string;
+}
+
+function databaseUrl(adminUrl: string, database: string, { role, password }: Login): string {
+  const url = new URL(adminUrl);
+  url.username = role;
+  url.password = password;
+  url.pathname = `/${database}`;
+  return url.href;
 }

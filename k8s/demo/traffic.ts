@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,12 +57,30 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
   }
 }
 
-/** Waits until the gateway answers for the API from end to end. */
-export async function untilServing(baseUrl: string, note: (text: string) => void = () => undefined): Promise<void> {
-  await waitFor('The API behind the gateway', { timeoutMs: servingWithinMs }, async () => {
-    const answer = await fetch(`${baseUrl}/api/health/ready`, { signal: AbortSignal.timeout(2_000) });
-    note(`the gateway answers ${answer.status}`);
-    return answer.ok;
+export interface Serving {
+  /** The Host header, where the route asks for one. */
+  readonly host?: string;
+  readonly note?: (text: string) => void;
+}
+
+/** Waits until the API answers through the gateway. */
+export async function untilServing(baseUrl: string, { host, note }: Serving = {}): Promise<void> {
+  await waitFor('An answer of the API through the gateway', { timeoutMs: servingWithinMs }, async () => {
+    const status = await statusOf(`${baseUrl}/api/health`, host);
+    note?.(`the gateway answers ${status}`);
+    return status === 200;
+  });
+}
+
+/** `fetch` refuses to set a Host header, so this is the plain client. */
+function statusOf(url: string, host: string | undefined): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = host === undefined ? {} : { host };
+    const asked = get(url, { headers, signal: AbortSignal.timeout(2_000) }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    asked.on('error', reject);
   });
 }
 
