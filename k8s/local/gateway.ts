@@ -40,7 +40,9 @@ export async function startGateway(binaries: Binaries): Promise<void> {
 
 function gatewayObjects(): object {
   const apiVersion = 'gateway.networking.k8s.io/v1';
-  const listener = { name: 'http', protocol: 'HTTP', port: ports.gateway, allowedRoutes: { namespaces: { from: 'All' } } };
+  // Contour has Envoy listen 8000 above the listener's port, so that Envoy needs no privilege.
+  const port = ports.gateway - 8000;
+  const listener = { name: 'http', protocol: 'HTTP', port, allowedRoutes: { namespaces: { from: 'All' } } };
   return {
     apiVersion: 'v1',
     kind: 'List',
@@ -64,7 +66,11 @@ function gatewayObjects(): object {
 
 async function startContour(contour: string): Promise<void> {
   const config = join(paths.config, 'contour.yaml'); // JSON is YAML too
-  const settings = { gateway: { gatewayRef: gateway }, 'accesslog-level': 'disabled' };
+  const settings = {
+    gateway: { gatewayRef: gateway },
+    'accesslog-level': 'disabled',
+    network: { 'admin-port': ports.envoyAdmin },
+  };
   writeFileSync(config, JSON.stringify(settings, null, 2));
   await startProcess({
     name: 'contour',
@@ -97,11 +103,13 @@ async function startEnvoy(binaries: Binaries): Promise<void> {
   const adminSocket = join(runDir, 'envoy-admin.sock');
   mkdirSync(runDir, { recursive: true });
   const xds = ['--xds-address', loopback, '--xds-port', String(ports.contourXds)];
+  const identity = ['--service-cluster', 'latchkey', '--service-node', 'latchkey'];
   await run(binaries.contour, ['bootstrap', config, ...xds, '--admin-address', adminSocket]);
   await startProcess({
     name: 'envoy',
     command: binaries.envoy,
-    args: ['-c', config, '--service-cluster', 'latchkey', '--service-node', 'latchkey', '--log-level', 'warn'],
+    // With hot restart on, Envoy ends when the process that started it ends.
+    args: ['-c', config, ...identity, '--log-level', 'warn', '--disable-hot-restart'],
   });
   await waitUntilUp('envoy', startTimeoutMs, async () => await canConnect(loopback, ports.envoyStats));
 }

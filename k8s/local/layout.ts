@@ -47,6 +47,7 @@ export const ports = {
   contourXds: 18001,
   contourHealth: 18000,
   envoyStats: 18002,
+  envoyAdmin: 18003,
   prometheus: 19090,
   postgres: 15432,
   redis: 16379,

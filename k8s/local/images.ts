@@ -1,0 +1,112 @@
+/**
+ * Builds an image from its ordinary Dockerfile and puts it where the cluster's kubelet finds it. The demo and the
+ * end-to-end tests call `buildImage`; adopt.ts says how an image gets into a cluster of the user's own.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { buildah, ensureBaseImage, productionDependencies } from './base-image.ts';
+import { LocalClusterError, reasonOf } from './failure.ts';
+import { paths } from './layout.ts';
+import { ctr } from './node.ts';
+import { run, tryRun } from './run.ts';
+
+export interface ImageOptions {
+  /** Absolute, or relative to the working directory. */
+  readonly dockerfile: string;
+  readonly context: string;
+  /** `latchkey/api:1.2.3`: in the cluster it is `docker.io/latchkey/api:1.2.3`. */
+  readonly tag: string;
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+const project = fileURLToPath(new URL('../..', import.meta.url));
+const buildTimeoutMs = 600_000;
+const refName = 'org.opencontainers.image.ref.name';
+
+const descriptorSchema = z.looseObject({ digest: z.string() });
+const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(descriptorSchema) });
+const indexSchema = z.looseObject({
+  manifests: z.array(descriptorSchema.extend({ annotations: z.record(z.string(), z.string()).optional() })),
+});
+
+/**
+ * Builds the image and imports it into the local cluster's containerd. With a Docker engine at hand it is `docker build`;
+ * otherwise buildah, with the base image and the dependencies of this machine. Images built earlier can stand in `FROM`.
+ * @returns the fully qualified name
+ * @throws LocalClusterError IMAGE_BUILD_FAILED
+ */
+export async function buildImage(options: ImageOptions): Promise<string> {
+  const name = qualifiedName(options.tag);
+  mkdirSync(paths.images, { recursive: true });
+  try {
+    if (await hasDocker()) await buildWithDocker(options, name);
+    else await buildWithBuildah(options, name);
+  } catch (cause) {
+    const message = `${options.tag} could not be built from ${options.dockerfile}: ${reasonOf(cause)}`;
+    throw new LocalClusterError('IMAGE_BUILD_FAILED', message, { cause });
+  }
+  return name;
+}
+
+/** `latchkey/api:1` as the container runtime spells it: `docker.io/latchkey/api:1`. */
+export function qualifiedName(tag: string): string {
+  const [first = '', ...rest] = tag.split('/');
+  if (rest.length > 0 && /[.:]|^localhost$/.test(first)) return tag;
+  return rest.length === 0 ? `docker.io/library/${tag}` : `docker.io/${tag}`;
+}
+
+async function hasDocker(): Promise<boolean> {
+  return (await tryRun('docker', ['version', '--format', '{{.Server.Version}}'], { timeoutMs: 5000 })) !== undefined;
+}
+
+async function buildWithDocker(options: ImageOptions, name: string): Promise<void> {
+  const args = ['build', '--file', options.dockerfile, '--tag', name, ...settingsOf(options), options.context];
+  await run('docker', args, { timeoutMs: buildTimeoutMs });
+  const archive = join(paths.images, 'docker.tar');
+  await run('docker', ['save', '--output', archive, name], { timeoutMs: buildTimeoutMs });
+  await ctr('ctr', ['images', 'import', archive]);
+  rmSync(archive);
+}
+
+async function buildWithBuildah(options: ImageOptions, name: string): Promise<void> {
+  await ensureBaseImage();
+  const isolated = ['--isolation', 'chroot', '--pull-never', '--layers'];
+  // Replaces the Dockerfile's `deps` stage, whose `npm ci` would need a registry.
+  const deps = ['--build-context', `deps=${await productionDependencies(project)}`];
+  const what = ['--file', options.dockerfile, '--tag', name, ...settingsOf(options), options.context];
+  await buildah(['bud', ...isolated, ...deps, ...what], buildTimeoutMs);
+  // Pushed again and again to one folder, an image costs only the layers that are new.
+  const layout = join(paths.images, 'layout');
+  await buildah(['push', '--disable-compression', name, `oci:${layout}:${name}`], buildTimeoutMs);
+  await importFromLayout(layout, name);
+}
+
+/** Imports one image of an OCI layout, leaving out the blobs that containerd has. */
+async function importFromLayout(layout: string, name: string): Promise<void> {
+  const index = indexSchema.parse(JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')));
+  const manifest = index.manifests.find((entry) => entry.annotations?.[refName] === name);
+  if (manifest === undefined) throw new LocalClusterError('IMAGE_BUILD_FAILED', `${name} is not in ${layout}`);
+  const blobOf = (digest: string) => join('blobs', ...digest.split(':'));
+  const { config, layers } = manifestSchema.parse(JSON.parse(readFileSync(join(layout, blobOf(manifest.digest)), 'utf8')));
+  const present = new Set((await ctr('ctr', ['content', 'list', '--quiet'])).split('\n'));
+  const digests = [manifest, config, ...layers].map(({ digest }) => digest);
+  const missing = digests.filter((digest) => digest === manifest.digest || !present.has(digest));
+  const staging = join(paths.images, 'import');
+  mkdirSync(staging, { recursive: true });
+  const named = { ...manifest, annotations: { 'io.containerd.image.name': name } };
+  writeFileSync(join(staging, 'index.json'), JSON.stringify({ ...index, manifests: [named] }));
+  const archive = join(paths.images, 'import.tar');
+  const files = ['-C', staging, 'index.json', '-C', layout, 'oci-layout', ...missing.map(blobOf)];
+  await run('tar', ['-cf', archive, ...files]);
+  await ctr('ctr', ['images', 'import', archive]);
+  rmSync(archive);
+}
+
+function settingsOf(options: ImageOptions): readonly string[] {
+  const pairs = (flag: string, values: Readonly<Record<string, string>> = {}) =>
+    Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${value}`]);
+  return [...pairs('--build-arg', options.buildArgs), ...pairs('--label', options.labels)];
+}
