@@ -31,16 +31,21 @@ export interface HelmAnswer {
 
 const DEADLINE_MS = 60_000;
 
-/** Runs helm with these values on its standard input; a failure is an answer, not an exception. */
-export async function helm(args: readonly string[], values: Values = {}, kubeconfig = '/nowhere'): Promise<HelmAnswer> {
+/** Runs helm, with values on its standard input if there are any; a failure is an answer, not an exception. */
+export async function helm(args: readonly string[], values?: Values, kubeconfig = '/nowhere'): Promise<HelmAnswer> {
   const parts = await partsFor(['helm']);
   const environment = { ...process.env, KUBECONFIG: kubeconfig };
   return await new Promise((resolve) => {
     const options = { env: environment, timeout: DEADLINE_MS, maxBuffer: 16 * 1024 * 1024 };
-    const child = execFile(parts.helm, [...args, '--values', '-'], options, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr });
-    });
-    child.stdin?.end(JSON.stringify(values));
+    const child = execFile(
+      parts.helm,
+      [...args, ...(values === undefined ? [] : ['--values', '-'])],
+      options,
+      (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code ?? 1), stdout, stderr });
+      },
+    );
+    child.stdin?.end(JSON.stringify(values ?? {}));
   });
 }
 

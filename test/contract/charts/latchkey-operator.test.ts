@@ -110,7 +110,8 @@ describe('chart latchkey-operator', () => {
       leaseName: 'latchkey-operator',
       port: 8080,
       logLevel: 'debug',
-      ...{ podName: fromPod.POD_NAME, podNamespace: fromPod.POD_NAMESPACE },
+      podName: fromPod.POD_NAME,
+      podNamespace: fromPod.POD_NAMESPACE,
     });
     const named = container?.env.map(({ name }) => name);
     expect(named).to.include.members(['POD_NAME', 'POD_NAMESPACE', 'WATCH_NAMESPACE', 'LEASE_NAME']);

@@ -1,8 +1,10 @@
 /** What charts/latchkey renders: the operator's contract (operator/src/core) and the restricted Pod Security level. */
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { z } from 'zod';
+import { readConfig } from '../../../api/src/config.ts';
 import { parseSpec } from '../../../operator/src/core/spec.ts';
-import { type KubernetesObject, only, podSpecs, render, type Values, workload } from './helm.ts';
+import { type KubernetesObject, only, type PodSpec, podSpecs, render, type Values, workload } from './helm.ts';
 
 const demo: Values = {
   image: { repository: 'latchkey/api', tag: '1.1.0' },
@@ -22,6 +24,16 @@ const demo: Values = {
 };
 const settings = { default: {}, 'without a rollout': { rollout: { enabled: false } }, demo } as const;
 
+const secrets = {
+  DATABASE_URL: 'postgres://api@database/auth',
+  JWT_PRIVATE_KEY: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
+    format: 'pem',
+    type: 'pkcs8',
+  }),
+  REFRESH_TOKEN_KEY: randomBytes(32).toString('base64'),
+  PASSWORD_PEPPER: randomBytes(32).toString('base64'),
+};
+
 const serviceSpec = z.looseObject({
   selector: z.record(z.string(), z.string()),
   ports: z.array(z.looseObject({ port: z.number(), targetPort: z.string() })),
@@ -36,6 +48,8 @@ const routeSpec = z.looseObject({
     }),
   ),
 });
+const referenced = (containers: PodSpec['containers']): readonly string[] =>
+  containers.flatMap(({ env }) => env.filter(({ valueFrom }) => valueFrom !== undefined).map(({ name }) => name));
 const selectorOf = (objects: readonly KubernetesObject[], service: string) =>
   serviceSpec.parse(only(objects, 'Service', service).spec).selector;
 
@@ -113,16 +127,18 @@ for (const [title, values] of Object.entries(settings)) {
     it('secrets come by reference, and only the migration sees the owner of the schema', () => {
       expect(objects.map((object) => object.kind)).not.to.include('Secret');
       const { spec } = workload(only(objects, 'Deployment', 'auth-api')).template;
-      const referenced = (of: PodContainers): readonly string[] =>
-        of.flatMap(({ env }) => env.filter(({ valueFrom }) => valueFrom !== undefined).map(({ name }) => name));
-      expect(referenced(spec.initContainers)).to.deep.equal(['MIGRATION_DATABASE_URL']);
-      expect(referenced(spec.containers)).to.have.members([
-        'DATABASE_URL',
-        'REDIS_URL',
-        'JWT_PRIVATE_KEY',
-        'REFRESH_TOKEN_KEY',
-        'PASSWORD_PEPPER',
-      ]);
+      expect(referenced(spec.initContainers)).to.deep.equal(['MIGRATION_DATABASE_URL', 'DATABASE_URL']);
+      const keys = ['DATABASE_URL', 'JWT_PRIVATE_KEY', 'REFRESH_TOKEN_KEY', 'PASSWORD_PEPPER'];
+      expect(referenced(spec.containers)).to.deep.equal([...keys, 'REDIS_URL', 'JWT_VERIFICATION_KEYS']);
+    });
+
+    it("gives an environment that the API's configuration accepts", () => {
+      const [api] = workload(only(objects, 'Deployment', 'auth-api')).template.spec.containers;
+      const written = api?.env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])) ?? [];
+      const { config } = readConfig({ ...Object.fromEntries(written), ...secrets });
+      expect(config).to.include({ appEnv: 'production', bcryptCost: 12 });
+      expect(config.version !== undefined).to.equal(title === 'demo');
+      expect(config.trustedProxies).to.deep.equal(title === 'demo' ? ['10.244.0.0/24'] : []);
     });
 
     it('a pod outlives its own drain', () => {
@@ -140,8 +156,6 @@ for (const [title, values] of Object.entries(settings)) {
   });
 }
 
-type PodContainers = ReturnType<typeof podSpecs>[number]['spec']['containers'];
-
 describe('chart latchkey', () => {
   it('leaves the replicas to the operator when there is a rollout, and sets them when there is none', async () => {
     const withRollout = workload(only(await render('latchkey', { replicas: 3 }), 'Deployment'));
@@ -153,9 +167,12 @@ describe('chart latchkey', () => {
   });
 
   it('makes an AuthRollout exactly when there is a rollout', async () => {
-    const kinds = async (enabled: boolean) => (await render('latchkey', { rollout: { enabled } })).map((o) => o.kind);
-    expect(await kinds(true)).to.include('AuthRollout');
-    expect(await kinds(false)).not.to.include('AuthRollout');
+    const [withRollout, without] = [
+      await render('latchkey'),
+      await render('latchkey', { rollout: { enabled: false } }),
+    ];
+    expect(withRollout.map(({ kind }) => kind)).to.include('AuthRollout');
+    expect(without.map(({ kind }) => kind)).not.to.include('AuthRollout');
   });
 
   for (const [title, values] of Object.entries({ default: {}, demo, paused: { rollout: { paused: true } } })) {

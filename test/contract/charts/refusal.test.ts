@@ -43,6 +43,7 @@ const wrong: readonly (readonly [Chart, string, Values, RegExp])[] = [
     schedule(step(101, '1m', '1s')),
     /schedule\/0\/weight': maximum: got 101, want 100/,
   ],
+  ['latchkey', 'cheap hashes in production', { config: { bcryptCost: 6 } }, /bcryptCost': minimum: got 6, want 10/],
   [
     'latchkey',
     '60 steps',
