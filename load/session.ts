@@ -12,6 +12,7 @@ const stableVersion = __ENV.STABLE_VERSION ?? '';
 const answersLogged = __ENV.LOG_ANSWERS ?? 'none';
 const host = __ENV.HOST ?? '';
 const timeoutMs = Number(__ENV.REQUEST_TIMEOUT_MS ?? 10_000);
+const retrySignInMs = Number(__ENV.RETRY_SIGN_IN_MS ?? 2_000);
 const runId = __ENV.RUN_ID ?? Date.now().toString(36);
 
 const failedStable = new Counter('latchkey_failed_stable');
@@ -49,6 +50,7 @@ export class User {
   #access = '';
   #refresh = '';
   #refreshUnanswered = false;
+  #waitsUntilMs = 0;
 
   constructor(name: string) {
     this.email = `load-${runId}-${name}@example.com`;
@@ -58,10 +60,17 @@ export class User {
     return this.#refresh !== '';
   }
 
-  /** Registers (once) and logs in; false when one of the two was not answered as hoped, to be called again. */
+  /** True while a refused sign-in should not be tried again. */
+  get isWaiting(): boolean {
+    return Date.now() < this.#waitsUntilMs;
+  }
+
+  /** Registers (once) and logs in; false when one of the two was not answered as hoped, to be tried again later. */
   signIn(): boolean {
     this.#hasAccount ||= this.#register();
-    return this.#hasAccount && this.#logIn();
+    const isIn = this.#hasAccount && this.#logIn();
+    if (!isIn) this.#waitsUntilMs = Date.now() + retrySignInMs;
+    return isIn;
   }
 
   me(): void {
