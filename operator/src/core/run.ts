@@ -1,9 +1,14 @@
 /**
- * The run as the core sees it: status merged with what the route's record tells when a crash left the status behind.
+ * The run: status as the core works with it, merged with the route's record when a crash left the status behind.
+ * decide.ts starts from runOf and makes its own moves through applyRecord too, so that the pass after a crash arrives
+ * exactly where the pass before it was going.
  */
 
-import type { Observation } from './observation.ts';
-import type { ApprovalRole } from './spec.ts';
+import { durationToMs } from './duration.ts';
+import type { Observation, WriteRecord } from './observation.ts';
+import { readRecord } from './route-record.ts';
+import type { Spec, Step } from './spec.ts';
+import type { ApprovalRole } from './spec-schema.ts';
 import type { Phase, Status, ZeroStage } from './status.ts';
 
 export type Run = {
@@ -11,6 +16,7 @@ export type Run = {
   readonly revision: string;
   readonly stableRevision: string | undefined;
   readonly stepIndex: number;
+  /** Undefined until the first step of the revision is entered. */
   readonly stepStartedAtMs: number | undefined;
   readonly stepHoldMs: number;
   readonly stepCheckEveryMs: number;
@@ -25,10 +31,235 @@ export type Run = {
     | undefined;
   readonly approvalsUsed: readonly string[];
   readonly condemned: NonNullable<Status['condemned']>;
-  readonly zero:
-    | { readonly requestedAtMs: number; readonly stage: ZeroStage; readonly provenAtMs: number | undefined }
-    | undefined;
+  readonly zero: ZeroProof | undefined;
   readonly drift: Status['drift'];
+  /** True when the route knows a write that the status does not: the process died between the two. */
+  readonly isAheadOfStatus: boolean;
 };
 
-export declare function runOf(observation: Observation): Run;
+export type ZeroProof = {
+  readonly requestedAtMs: number;
+  readonly stage: ZeroStage;
+  readonly provenAtMs: number | undefined;
+};
+
+/** Bound of the list in status; a run condemns once, so this is fifty failed releases. */
+export const MAX_CONDEMNED = 50;
+
+/** The run that this observation shows. */
+export function runOf(observation: Observation, spec: Spec | undefined): Run {
+  const run = runOfStatus(observation.status, observation.target?.revision ?? '');
+  const record = observation.route.kind === 'programmable' ? readRecord(observation.route.write) : undefined;
+  if (record === undefined || isKnown(run, record) || !isPlausible(run, record, spec, observation.nowMs)) return run;
+  const known =
+    observation.status === undefined ? onlyCondemn(run, record) : applyRecord(run, record, spec, observation);
+  return { ...known, isAheadOfStatus: true };
+}
+
+function runOfStatus(status: Status | undefined, targetRevision: string): Run {
+  return {
+    phase: status?.phase ?? 'Initializing',
+    revision: status?.revision ?? targetRevision,
+    stableRevision: status?.stableRevision,
+    stepIndex: status?.stepIndex ?? 0,
+    stepStartedAtMs: toMs(status?.stepStartedAt),
+    stepHoldMs: durationToMs(status?.stepHold ?? ''),
+    stepCheckEveryMs: durationToMs(status?.stepCheckEvery ?? ''),
+    weight: status?.weight,
+    writtenAt: status?.writtenAt,
+    nextCheckAtMs: toMs(status?.nextCheckAt),
+    blindSinceMs: toMs(status?.blindSince),
+    silentSinceMs: toMs(status?.silentSince),
+    approvalNeeded: status?.approvalNeeded && {
+      role: status.approvalNeeded.role,
+      stepIndex: status.approvalNeeded.stepIndex,
+      sinceMs: Date.parse(status.approvalNeeded.since),
+    },
+    approvalsUsed: status?.approvalsUsed ?? [],
+    condemned: status?.condemned ?? [],
+    zero: status?.zero && {
+      requestedAtMs: Date.parse(status.zero.requestedAt),
+      stage: status.zero.stage,
+      provenAtMs: toMs(status.zero.provenAt),
+    },
+    drift: status?.drift,
+    isAheadOfStatus: false,
+  };
+}
+
+function toMs(instant: string | undefined): number | undefined {
+  return instant === undefined ? undefined : Date.parse(instant);
+}
+
+/** Times of our writes only ever grow (`writeTime`), so an older record is a restored annotation and not a newer write. */
+function isKnown(run: Run, record: WriteRecord): boolean {
+  return run.writtenAt !== undefined && Date.parse(record.at) <= Date.parse(run.writtenAt);
+}
+
+/** The time to write into the next record: now, or just after the last one when the clock went back. */
+export function writeTime(run: Run, nowMs: number): string {
+  const lastMs = run.writtenAt === undefined ? 0 : Date.parse(run.writtenAt);
+  return new Date(Math.max(nowMs, lastMs + 1)).toISOString();
+}
+
+/** No clock of a leader is wrong by more than this; a record from beyond it is somebody's edit. */
+const MAX_CLOCK_ERROR_MS = 86_400_000;
+
+/**
+ * A record is ours to follow only where following it is safe: downwards always, upwards only as the one step that this run
+ * could have taken. Anything else is an edited or restored annotation, and drift against the status.
+ */
+function isPlausible(run: Run, record: WriteRecord, spec: Spec | undefined, nowMs: number): boolean {
+  if (Date.parse(record.at) > nowMs + MAX_CLOCK_ERROR_MS) return false;
+  if (record.weight <= (run.weight ?? 100)) return true;
+  return (
+    record.decision === 'advance' &&
+    run.phase === 'Progressing' &&
+    record.revision === run.revision &&
+    run.approvalNeeded === undefined &&
+    !isCondemned(run, record.revision) &&
+    nextStep(spec?.schedule ?? [], run.weight ?? 0)?.step.weight === record.weight
+  );
+}
+
+/** Without a status (the AuthRollout was made anew) the record's run is history; its verdict on a revision is not. */
+function onlyCondemn(run: Run, record: WriteRecord): Run {
+  const written = { ...run, weight: record.weight, writtenAt: record.at };
+  return record.decision === 'rollback' ? condemn(written, record) : written;
+}
+
+/** The run after the write that the record describes. */
+export function applyRecord(run: Run, record: WriteRecord, spec: Spec | undefined, observation: Observation): Run {
+  const written: Run = { ...run, weight: record.weight, writtenAt: record.at };
+  switch (record.decision) {
+    case 'hold':
+      return written;
+    case 'advance':
+      return afterAdvance(written, record, spec);
+    case 'promote':
+      return { ...written, zero: requestZero(record) };
+    case 'reduce':
+      return afterReduce(written, record);
+    case 'zero':
+      return afterZero(written, record, observation);
+    case 'rollback':
+      return { ...condemn(written, record), zero: requestZero(record) };
+  }
+}
+
+function afterAdvance(run: Run, record: WriteRecord, spec: Spec | undefined): Run {
+  const atMs = Date.parse(record.at);
+  const step = spec?.schedule[record.stepIndex];
+  const holdMs = step?.holdMs ?? run.stepHoldMs;
+  const checkEveryMs = step?.checkEveryMs ?? run.stepCheckEveryMs;
+  return {
+    ...run,
+    phase: 'Progressing',
+    stepIndex: record.stepIndex,
+    stepStartedAtMs: atMs,
+    stepHoldMs: holdMs,
+    stepCheckEveryMs: checkEveryMs,
+    nextCheckAtMs: atMs + Math.min(holdMs, checkEveryMs),
+    blindSinceMs: undefined,
+    silentSinceMs: undefined,
+    zero: undefined,
+    drift: undefined,
+  };
+}
+
+function afterReduce(run: Run, record: WriteRecord): Run {
+  const atMs = Date.parse(record.at);
+  const needsLead = record.reason === 'SeverityP2';
+  return {
+    ...run,
+    stepIndex: record.stepIndex,
+    // Stepping out of the first step because we are blind starts it anew; a person's 0 keeps its hold.
+    stepStartedAtMs: record.weight === 0 && record.reason === 'Blind' ? undefined : atMs,
+    blindSinceMs: record.reason === 'Blind' ? atMs : run.blindSinceMs,
+    nextCheckAtMs: atMs + Math.min(run.stepHoldMs, run.stepCheckEveryMs),
+    approvalNeeded: needsLead ? { role: 'team-lead', stepIndex: record.stepIndex, sinceMs: atMs } : run.approvalNeeded,
+  };
+}
+
+function afterZero(run: Run, record: WriteRecord, observation: Observation): Run {
+  const atMs = Date.parse(record.at);
+  switch (record.reason) {
+    case 'SeverityP1':
+      if (record.revision !== run.revision) return run;
+      return {
+        ...run,
+        phase: 'Zeroed',
+        zero: requestZero(record),
+        approvalNeeded: { role: 'on-call', stepIndex: record.stepIndex, sinceMs: atMs },
+      };
+    case 'NewRevision':
+      if (record.revision !== observation.target?.revision) return run;
+      return freshRun(run, record.revision);
+    case 'RevisionWithdrawn':
+      if (record.revision !== run.stableRevision) return run;
+      return { ...freshRun(run, record.revision), phase: 'Succeeded', zero: requestZero(record) };
+    case 'CondemnedRevision':
+      return { ...freshRun(run, record.revision), phase: 'RolledBack', zero: requestZero(record) };
+    case 'TargetNotFound':
+      return { ...run, stepIndex: 0, stepStartedAtMs: undefined };
+    default:
+      return { ...run, zero: requestZero(record) };
+  }
+}
+
+/** A revision before its first step. */
+export function freshRun(run: Run, revision: string): Run {
+  return {
+    ...run,
+    phase: 'Progressing',
+    revision,
+    stepIndex: 0,
+    stepStartedAtMs: undefined,
+    stepHoldMs: 0,
+    stepCheckEveryMs: 0,
+    nextCheckAtMs: undefined,
+    blindSinceMs: undefined,
+    silentSinceMs: undefined,
+    approvalNeeded: undefined,
+    approvalsUsed: [],
+    zero: undefined,
+    drift: undefined,
+  };
+}
+
+function requestZero(record: WriteRecord): ZeroProof {
+  return { requestedAtMs: Date.parse(record.at), stage: 'route', provenAtMs: undefined };
+}
+
+function condemn(run: Run, { revision, reason, at }: WriteRecord): Run {
+  const condemned = isCondemned(run, revision)
+    ? run.condemned
+    : [...run.condemned, { revision, reason, at }].slice(-MAX_CONDEMNED);
+  if (revision !== run.revision) return { ...run, condemned };
+  return { ...run, condemned, phase: 'RolledBack', approvalNeeded: undefined };
+}
+
+export function isCondemned(run: Run, revision: string): boolean {
+  return run.condemned.some((entry) => entry.revision === revision);
+}
+
+/**
+ * The step to go to from a weight: the first one above it. After a drift or a reduction that is the step which was lost,
+ * so the weight never skips a step, and an edited schedule needs no translation of indexes.
+ */
+export function nextStep(
+  schedule: readonly Step[],
+  weight: number,
+): { readonly step: Step; readonly index: number } | undefined {
+  const index = schedule.findIndex((step) => step.weight > weight);
+  const step = schedule[index];
+  return step === undefined ? undefined : { step, index };
+}
+
+/** The step that a weight belongs to: the first one that reaches it. */
+export function stepIndexOf(schedule: readonly Step[], weight: number): number {
+  return Math.max(
+    0,
+    schedule.findIndex((step) => step.weight >= weight),
+  );
+}

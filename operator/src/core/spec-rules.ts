@@ -3,7 +3,7 @@
  */
 
 import { durationToMs } from './duration.ts';
-import { LATENCY_BUCKETS_MS, type SpecManifest } from './spec.ts';
+import { LATENCY_BUCKETS_MS, type SpecManifest } from './spec-schema.ts';
 
 /** Every broken rule as a sentence that says what to change; empty when the spec may be used. */
 export function specViolations(spec: SpecManifest): readonly string[] {

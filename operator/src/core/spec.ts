@@ -1,146 +1,20 @@
 /**
- * What the platform engineer writes: the schema of AuthRollout.spec with the runbook's figures as defaults.
- * observe.ts calls parseSpec on what the apiserver returned; crd/generate.ts turns specSchema into the CRD.
- * The rules that JSON Schema cannot say stand twice: as CEL in crd/rules.ts, and in spec-rules.ts for objects older than the rule.
+ * What the platform engineer wrote, as the core and the shell use it. observe.ts calls parseSpec on what the apiserver
+ * returned; the result is part of the Observation.
  */
 
 import * as z from 'zod';
-import { DURATION_PATTERN, durationToMs } from './duration.ts';
+import { durationToMs } from './duration.ts';
 import { specViolations } from './spec-rules.ts';
-
-/** Bounds of http_request_duration_seconds in milliseconds; a latency threshold is one of them, so that it can be counted. */
-export const LATENCY_BUCKETS_MS = [5, 10, 25, 50, 100, 200, 300, 500, 1_000, 2_500, 5_000, 10_000] as const;
-
-const duration = z.string().max(12).regex(DURATION_PATTERN);
-const share = z.number().min(0).max(1);
-const count = z.int().min(1).max(1_000_000);
-const objectName = z
-  .string()
-  .min(1)
-  .max(63)
-  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
-
-const step = z.strictObject({
-  weight: z.int().min(1).max(100).describe('Percent of the traffic that the canary gets in this step.'),
-  hold: duration.describe('How long the step lasts at least.'),
-  checkEvery: duration.describe('How often the checks run during the step; the sentinel looks every second anyway.'),
-});
-
-const targetRef = z.strictObject({
-  kind: z.literal('Deployment').default('Deployment'),
-  name: objectName.max(56).describe('The Deployment whose changed pod template starts a rollout.'),
-});
-
-const route = z.strictObject({
-  httpRoute: z.string().min(1).max(253).describe('The HTTPRoute in the same namespace.'),
-  rule: z
-    .string()
-    .min(1)
-    .max(253)
-    .describe('Name of the rule whose two backendRefs are <target>-stable and <target>-canary.'),
-});
-
-const metrics = z.strictObject({
-  prometheus: z.strictObject({
-    address: z
-      .string()
-      .max(512)
-      .regex(/^https?:\/\/.+/)
-      .describe('Where the checks of a step are queried, e.g. http://prometheus.monitoring:9090.'),
-  }),
-  pod: z
-    .strictObject({
-      port: z.string().min(1).max(15).default('http').describe('Name of the container port that serves metrics.'),
-      path: z.string().min(1).max(256).default('/api/metrics'),
-    })
-    .prefault({}),
-  blindLimit: duration
-    .default('5m')
-    .describe(
-      'After checks have known nothing for this long the weight goes one step down, and again after each such time.',
-    ),
-});
-
-const matrix = z.strictObject({
-  confidence: z
-    .number()
-    .min(0.5)
-    .max(0.999999)
-    .default(0.999)
-    .describe('One-sided confidence with which a rate must lie above its threshold before it counts as crossed.'),
-  minRequests: count.default(30).describe('Fewer requests than this in the window are too little evidence to pass.'),
-  serviceDown: z.strictObject({ p0: duration.default('5m') }).prefault({}),
-  errorRate: z
-    .strictObject({
-      p0: share.default(0.05),
-      p1: share.default(0.01),
-      p2: share.default(0.005),
-      p3: share.default(0.001),
-    })
-    .prefault({}),
-  latencyP95: z
-    .strictObject({ p1: duration.default('500ms'), p2: duration.default('300ms'), p3: duration.default('200ms') })
-    .prefault({}),
-  authFailureRate: z.strictObject({ p1: share.default(0.05), minLogins: count.default(10) }).prefault({}),
-  databaseErrors: z.strictObject({ p1: count.default(10).describe('More than this many a minute.') }).prefault({}),
-  complaints: z
-    .strictObject({ p1: count.default(5), p2: count.default(3), window: duration.default('5m') })
-    .prefault({}),
-  dataLoss: z.strictObject({ p0: count.default(1) }).prefault({}),
-});
-
-const approval = z.strictObject({
-  by: z.string().min(1).max(128).describe('Who approves.'),
-  role: z.enum(['on-call', 'team-lead']),
-  revision: z
-    .string()
-    .regex(/^[0-9a-f]{10}$/)
-    .describe('The revision the approval is for: status.revision.'),
-  stepIndex: z.int().min(0).max(19).describe('The step the approval is for: status.approvalNeeded.stepIndex.'),
-  expiresAt: z.iso.datetime().max(32),
-  reason: z.string().max(512).optional(),
-});
-
-const runbookSchedule = [
-  { weight: 5, hold: '30m', checkEvery: '1m' },
-  { weight: 10, hold: '30m', checkEvery: '2m' },
-  { weight: 25, hold: '1h', checkEvery: '5m' },
-  { weight: 50, hold: '2h', checkEvery: '10m' },
-  { weight: 100, hold: '4h', checkEvery: '15m' },
-];
-
-/** AuthRollout.spec as it stands in the manifest, unknown fields refused. */
-export const specSchema = z.strictObject({
-  targetRef,
-  route,
-  replicas: z
-    .int()
-    .min(1)
-    .max(10_000)
-    .optional()
-    .describe('Replicas of stable; without it stable keeps what the target had, and an autoscaler may own it.'),
-  schedule: z
-    .array(step)
-    .min(1)
-    .max(20)
-    .default(runbookSchedule)
-    .describe('Steps with strictly rising weights, the last one 100.'),
-  metrics,
-  matrix: matrix.prefault({}).describe("The runbook's decision matrix; every figure can be set."),
-  zero: z
-    .strictObject({
-      proveWithin: duration
-        .default('10s')
-        .describe('How long each stage of taking the traffic away may last before the next, harder one.'),
-    })
-    .prefault({}),
-  approvals: z.array(approval).max(20).default([]),
-  paused: z.boolean().default(false).describe('Holds every way up. Taking traffic away is never paused.'),
-});
-
-export type SpecManifest = z.output<typeof specSchema>;
-export type Approval = SpecManifest['approvals'][number];
-export type ApprovalRole = Approval['role'];
+import {
+  type Approval,
+  matrixSchema,
+  metricsSchema,
+  routeSchema,
+  type SpecManifest,
+  specSchema,
+  targetRefSchema,
+} from './spec-schema.ts';
 
 export type Step = { readonly weight: number; readonly holdMs: number; readonly checkEveryMs: number };
 
@@ -192,7 +66,13 @@ export function parseSpec(manifest: unknown): SpecReading {
   return { kind: 'invalid', violations, usable: salvage(manifest) };
 }
 
-const salvageSchema = z.object({ targetRef, route, metrics: z.unknown(), matrix: z.unknown(), zero: z.unknown() });
+const salvageSchema = z.object({
+  targetRef: targetRefSchema,
+  route: routeSchema,
+  metrics: z.unknown(),
+  matrix: z.unknown(),
+  zero: z.unknown(),
+});
 
 function salvage(manifest: unknown): Spec | undefined {
   const outer = salvageSchema.safeParse(manifest);
@@ -201,8 +81,8 @@ function salvage(manifest: unknown): Spec | undefined {
   const parsed = specSchema.safeParse({
     targetRef: outer.data.targetRef,
     route: outer.data.route,
-    metrics: keep(metrics, outer.data.metrics) ?? { prometheus: { address: 'http://invalid' } },
-    matrix: keep(matrix, outer.data.matrix) ?? {},
+    metrics: keep(metricsSchema, outer.data.metrics) ?? { prometheus: { address: 'http://invalid' } },
+    matrix: keep(matrixSchema, outer.data.matrix) ?? {},
   });
   return parsed.success ? toSpec(parsed.data) : undefined;
 }

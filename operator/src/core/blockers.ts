@@ -1,0 +1,66 @@
+/**
+ * Rules that hold because something is missing or the route has news for us. None of them can stand before weight 0:
+ * decide.ts asks them after the severe verdicts.
+ */
+
+import { canaryServiceOf, stableNameOf, stableServiceOf } from './revision.ts';
+import type { Draft, Scene } from './scene.ts';
+
+/** The process died between the route's write and the status: the status catches up before anything else is written. */
+export function catchUp({ run }: Scene): Draft | undefined {
+  if (!run.isAheadOfStatus) return undefined;
+  const message = `the route has our write of ${run.writtenAt ?? 'unknown time'} (${run.weight ?? 0}%), the status had not: going on from there`;
+  return { kind: 'hold', reason: 'Recovered', message };
+}
+
+export function routeLost({ observation, spec }: Scene): Draft | undefined {
+  const { route } = observation;
+  switch (route.kind) {
+    case 'programmable':
+      return undefined;
+    case 'missing':
+      return hold(
+        'RouteNotFound',
+        `HTTPRoute ${spec.httpRoute} does not exist: create it or correct spec.route.httpRoute`,
+      );
+    case 'rule-missing': {
+      const names = route.ruleNames.length === 0 ? 'no named rule' : `rules ${route.ruleNames.join(', ')}`;
+      return hold(
+        'RouteInvalid',
+        `HTTPRoute ${spec.httpRoute} has ${names}: name one ${spec.rule} or correct spec.route.rule`,
+      );
+    }
+    case 'backends-missing': {
+      const wanted = `${stableServiceOf(spec.targetName)} and ${canaryServiceOf(spec.targetName)}`;
+      const names = route.backendNames.join(', ') || 'none';
+      return hold(
+        'RouteInvalid',
+        `rule ${spec.rule} of HTTPRoute ${spec.httpRoute} has the backends ${names}: make them exactly ${wanted}`,
+      );
+    }
+  }
+}
+
+/** Without a target there is nothing to send anybody to. */
+export function targetLost({ observation, spec, live, run }: Scene): Draft | undefined {
+  if (observation.target !== undefined) return undefined;
+  const message = `Deployment ${spec.targetName} does not exist: create it or correct spec.targetRef.name`;
+  const mayLower = run.phase === 'Progressing' || run.phase === 'Promoting';
+  if (mayLower && (live ?? 0) > 0) return { kind: 'zero', reason: 'TargetNotFound', message, write: 0 };
+  return hold('TargetNotFound', message);
+}
+
+export function stableLost({ observation, spec, run }: Scene): Draft | undefined {
+  if (observation.stable !== undefined || run.phase === 'Promoting') return undefined;
+  const message = `Deployment ${stableNameOf(spec.targetName)} is gone: set the target back to revision ${run.stableRevision ?? 'before'} and it is made again`;
+  return hold('StableNotFound', message);
+}
+
+export function invalidSpec({ observation }: Scene): Draft | undefined {
+  if (observation.spec.kind === 'valid') return undefined;
+  return hold('InvalidSpec', observation.spec.violations.join('; ').slice(0, 1_000));
+}
+
+function hold(reason: Draft['reason'], message: string): Draft {
+  return { kind: 'hold', reason, message };
+}

@@ -1,0 +1,50 @@
+/**
+ * A weight on the route that we did not write. The lower of the two stands, nobody is sent to the canary by accident, and
+ * the status says who did it. Rule of decide.ts.
+ */
+
+import { isOurNotation } from './route-record.ts';
+import { stepIndexOf } from './run.ts';
+import type { Draft, Scene } from './scene.ts';
+
+export function drifted(scene: Scene): Draft | undefined {
+  const { run, route, live, spec, nowMs } = scene;
+  if (route === undefined || live === undefined) return undefined;
+  // A status that lost its weight has no claim to any traffic.
+  const ours = run.weight ?? 0;
+  if (live === ours && isOurNotation(route)) return undefined;
+  const kept = Math.floor(Math.min(live, ours));
+  const manager = route.rulesManager?.name ?? 'unknown';
+  const stepIndex = Math.min(run.stepIndex, stepIndexOf(spec.schedule, kept));
+  return {
+    kind: kindFor(scene, kept),
+    reason: 'Drifted',
+    message: `${manager} set the canary to ${Math.round(live)}% where we had ${ours}%: keeping the lower, ${kept}%`,
+    write: kept,
+    stepIndex,
+    run: {
+      drift: {
+        weight: Math.min(100, Math.round(live)),
+        kept,
+        manager: manager.slice(0, 256),
+        at: route.rulesManager?.at ?? new Date(nowMs).toISOString(),
+      },
+    },
+  };
+}
+
+/** Which of our words the correction is: it restarts a step, or it takes the tail of a promotion or a zero up again. */
+function kindFor({ run }: Scene, kept: number): Draft['kind'] {
+  switch (run.phase) {
+    case 'Initializing':
+      return 'promote';
+    case 'Promoting':
+      return kept === 0 ? 'promote' : 'reduce';
+    case 'Progressing':
+      return 'reduce';
+    case 'Succeeded':
+    case 'Zeroed':
+    case 'RolledBack':
+      return 'zero';
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * When to look again if nothing happens before. reconcile.ts hands it to the work queue; watch events and the sentinel
+ * come on top, so these are upper bounds.
+ */
+
+import type { Decision } from './decide.ts';
+import type { Observation } from './observation.ts';
+import type { Outcome } from './plan.ts';
+import type { Reason } from './reason.ts';
+
+/** Waiting for pods, services or a proof: their watch events are faster, this is for the lost one. */
+const POLL_MS = 1_000;
+/** A person or another manifest is needed. */
+const SLOW_MS = 60_000;
+const RESYNC_MS = 300_000;
+
+/** Milliseconds until the next pass; 0 means at once. */
+export function requeueAfterMs(observation: Observation, decision: Decision, outcome: Outcome): number {
+  const { run, reason, record } = decision;
+  if (outcome.kind === 'conflict') return 0;
+  if (outcome.kind === 'failed') return POLL_MS;
+  if (reason === 'Recovered' || reason === 'FenceNotClaimed' || reason === 'Approved') return 0;
+  const isProving = run.zero !== undefined && run.zero.provenAtMs === undefined;
+  if (record !== undefined || isProving) return POLL_MS;
+  switch (run.phase) {
+    case 'Initializing':
+    case 'Promoting':
+      return isWaitingForPeople(decision) ? SLOW_MS : POLL_MS;
+    case 'Progressing':
+      return isWaitingForPeople(decision) ? SLOW_MS : untilNextEvent(observation, decision);
+    case 'Succeeded':
+      return isWaitingForPeople(decision) || reason !== 'UpToDate' ? POLL_MS * 5 : RESYNC_MS;
+    case 'Zeroed':
+    case 'RolledBack':
+      return SLOW_MS;
+  }
+}
+
+const FOR_PEOPLE: ReadonlySet<Reason> = new Set<Reason>([
+  'InvalidSpec',
+  'RouteInvalid',
+  'RouteNotFound',
+  'StableForeign',
+  'StableNotFound',
+  'TargetNotFound',
+]);
+
+function isWaitingForPeople({ reason }: Decision): boolean {
+  return FOR_PEOPLE.has(reason);
+}
+
+/** The next check, the half of the hold (when pods are made ahead), its end, or the end of our patience when blind. */
+function untilNextEvent({ nowMs, spec }: Observation, { run, reason }: Decision): number {
+  if (reason === 'CanaryNotReady' || reason === 'StaleSamples') return POLL_MS;
+  const startMs = run.stepStartedAtMs;
+  const blindLimitMs = spec.kind === 'valid' ? spec.spec.blindLimitMs : SLOW_MS;
+  const eventsMs = [
+    run.nextCheckAtMs,
+    startMs === undefined ? undefined : startMs + run.stepHoldMs / 2,
+    startMs === undefined ? undefined : startMs + run.stepHoldMs,
+    run.blindSinceMs === undefined ? undefined : run.blindSinceMs + blindLimitMs,
+  ];
+  const ahead = eventsMs.filter((atMs) => atMs !== undefined).filter((atMs) => atMs > nowMs);
+  const dueMs = startMs === undefined ? nowMs + POLL_MS : Math.min(nowMs + SLOW_MS, ...ahead);
+  return Math.max(100, dueMs - nowMs);
+}

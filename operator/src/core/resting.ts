@@ -1,0 +1,79 @@
+/**
+ * The phases at weight 0: Succeeded, Zeroed (P1) and RolledBack (P0). They prove that the canary is empty and wait for what
+ * may come next: a new revision, or a person. Rules of decide.ts.
+ */
+
+import { approvalKey, describeNeed, findApproval } from './approval.ts';
+import { invalidSpec, routeLost, targetLost } from './blockers.ts';
+import { freshRun } from './run.ts';
+import { type Draft, type Scene, stableToRestore } from './scene.ts';
+import { describeProof, type Settling, settle } from './zero.ts';
+
+const NO_PODS = { canaryReplicas: { kind: 'exactly', replicas: 0 } } as const;
+
+/** RolledBack: proven empty, then without pods, for ever. */
+export function rolledBack(scene: Scene): Draft | undefined {
+  const { run } = scene;
+  if (run.phase !== 'RolledBack') return undefined;
+  const settling = settle(scene);
+  const restore = { stable: stableToRestore(scene) };
+  if (!settling.isProven) return proving(settling, restore);
+  const past = run.condemned.find((entry) => entry.revision === run.revision);
+  return {
+    kind: 'hold',
+    reason: 'SeverityP0',
+    message: `revision ${run.revision} was rolled back at ${past?.at ?? 'an earlier time'}: apply another revision`,
+    run: { zero: settling.zero },
+    want: { ...NO_PODS, ...restore },
+  };
+}
+
+/** Zeroed: pods kept for diagnosis, on until the on-call engineer approves. */
+export function zeroed(scene: Scene): Draft | undefined {
+  const { run } = scene;
+  if (run.phase !== 'Zeroed') return undefined;
+  const settling = settle(scene);
+  const restore = { stable: stableToRestore(scene) };
+  if (!settling.isProven) return proving(settling, restore);
+  const approval = findApproval(scene);
+  if (approval === undefined || scene.observation.spec.kind === 'invalid') {
+    const message = describeNeed(scene);
+    return { kind: 'hold', reason: 'ApprovalNeeded', message, run: { zero: settling.zero }, want: restore };
+  }
+  return {
+    kind: 'hold',
+    reason: 'Approved',
+    message: `${approval.by} (${approval.role}) approved revision ${run.revision}: starting at the first step again`,
+    run: { ...freshRun(run, run.revision), approvalsUsed: [...run.approvalsUsed, approvalKey(approval)].slice(-20) },
+    want: restore,
+  };
+}
+
+/** Succeeded: stable serves the target's revision and the canary has no pods. */
+export function upToDate(scene: Scene): Draft | undefined {
+  const { observation, run } = scene;
+  if (run.phase !== 'Succeeded') return undefined;
+  const isStableRight = observation.stable?.revision === run.stableRevision;
+  const want = { stable: isStableRight ? ('leave' as const) : ('target-template' as const) };
+  const settling = settle(scene);
+  if (!settling.isProven) return proving(settling, want);
+  const blocker = routeLost(scene) ?? targetLost(scene) ?? invalidSpec(scene);
+  if (blocker !== undefined) return blocker;
+  return {
+    kind: 'hold',
+    reason: 'UpToDate',
+    message: `stable serves revision ${run.revision}`,
+    run: { zero: settling.zero },
+    want: { ...want, ...NO_PODS },
+  };
+}
+
+function proving(settling: Settling, want: NonNullable<Draft['want']>): Draft {
+  return {
+    kind: 'hold',
+    reason: settling.zero.stage === 'alert' ? 'ZeroNotProven' : 'ProvingZero',
+    message: describeProof(settling),
+    run: { zero: settling.zero },
+    want: { ...settling.want, ...want },
+  };
+}

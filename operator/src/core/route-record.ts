@@ -1,0 +1,49 @@
+/**
+ * Our own words on the HTTPRoute: live weight, fence and the record of the last write. run.ts reads them to converge after
+ * a crash, route-patch.ts writes them in the same PATCH as the weights.
+ */
+
+import * as z from 'zod';
+import type { ProgrammableRoute, WriteRecord } from './observation.ts';
+
+export const FENCE_ANNOTATION = 'latchkey.dev/fence';
+export const WRITE_ANNOTATION = 'latchkey.dev/write';
+
+const recordSchema = z.object({
+  weight: z.int().min(0).max(100),
+  revision: z.string().max(64),
+  stepIndex: z.int().min(0).max(19),
+  decision: z.enum(['hold', 'advance', 'promote', 'reduce', 'zero', 'rollback']),
+  reason: z.string().max(64),
+  at: z.iso.datetime().max(32),
+});
+
+/** Reads the annotation latchkey.dev/write; a text that we did not write this way is no record. */
+export function readRecord(text: string | undefined): WriteRecord | undefined {
+  if (text === undefined || text.length > 1_024) return undefined;
+  try {
+    return recordSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined; // Somebody's edit: the weight is then judged as drift against status alone.
+  }
+}
+
+/** Reads the annotation latchkey.dev/fence. */
+export function readFence(text: string | undefined): number | undefined {
+  return text !== undefined && /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+/** Gateway API's weight of a backendRef that names none. */
+const DEFAULT_WEIGHT = 1;
+
+/** The canary's share of the traffic in percent; two weights of 0 send nobody to the canary. */
+export function liveWeight({ stable, canary }: ProgrammableRoute): number {
+  const canaryWeight = canary.weight ?? DEFAULT_WEIGHT;
+  const total = canaryWeight + (stable.weight ?? DEFAULT_WEIGHT);
+  return total <= 0 ? 0 : (canaryWeight / total) * 100;
+}
+
+/** True when the two weights are written the way we write them: whole percents that add up to 100. */
+export function isOurNotation({ stable, canary }: ProgrammableRoute): boolean {
+  return stable.weight !== undefined && canary.weight !== undefined && stable.weight + canary.weight === 100;
+}

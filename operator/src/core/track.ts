@@ -1,0 +1,60 @@
+/**
+ * What time and samples do to a run before any rule is asked: how long the checks have been blind and the canary silent,
+ * when the next check is due. decide.ts calls track; checks-due.ts reads the result in the next pass.
+ */
+
+import type { Judgement } from './judge.ts';
+import type { Observation } from './observation.ts';
+import type { Run } from './run.ts';
+
+/** A check that knew nothing, or that is all a finished hold waits for, is repeated this soon. */
+const RECHECK_MS = 15_000;
+
+export function track(run: Run, observation: Observation, judgement: Judgement): Run {
+  const clamped = withoutFuture(run, observation.nowMs);
+  return {
+    ...clamped,
+    silentSinceMs: silentSince(clamped, observation),
+    blindSinceMs: blindSince(clamped, observation, judgement),
+    nextCheckAtMs: judgement.step === undefined ? clamped.nextCheckAtMs : nextCheckAt(clamped, observation, judgement),
+  };
+}
+
+/** When the clock went back, what "began" in the future begins now: waiting starts over, it never becomes endless. */
+function withoutFuture(run: Run, nowMs: number): Run {
+  const past = (atMs: number | undefined): number | undefined =>
+    atMs === undefined ? undefined : Math.min(atMs, nowMs);
+  return {
+    ...run,
+    stepStartedAtMs: past(run.stepStartedAtMs),
+    blindSinceMs: past(run.blindSinceMs),
+    silentSinceMs: past(run.silentSinceMs),
+    zero: run.zero && { ...run.zero, requestedAtMs: Math.min(run.zero.requestedAtMs, nowMs) },
+  };
+}
+
+function silentSince(run: Run, { sentinel, nowMs }: Observation): number | undefined {
+  if ((run.weight ?? 0) === 0) return undefined;
+  if (sentinel === undefined) return run.silentSinceMs;
+  if (sentinel.silentSinceMs === undefined) return undefined;
+  const ownMs = Math.min(nowMs, Math.max(sentinel.silentSinceMs, run.stepStartedAtMs ?? 0));
+  return Math.min(ownMs, run.silentSinceMs ?? ownMs);
+}
+
+/** serviceDown has its own clock (silentSince); blindness is about what Prometheus should have told. */
+function blindSince(run: Run, { nowMs }: Observation, { step }: Judgement): number | undefined {
+  if (step === undefined) return run.blindSinceMs;
+  const isBlind = step.results.some(
+    ({ check, verdict }) => check !== 'serviceDown' && verdict.kind === 'unknown' && verdict.why !== 'TooLittleTraffic',
+  );
+  return isBlind ? (run.blindSinceMs ?? nowMs) : undefined;
+}
+
+function nextCheckAt(run: Run, { nowMs }: Observation, { step }: Judgement): number {
+  const checkEveryMs = Math.max(1_000, run.stepCheckEveryMs);
+  const holdEndMs = (run.stepStartedAtMs ?? nowMs) + run.stepHoldMs;
+  const isHoldOver = nowMs >= holdEndMs;
+  const soonMs = nowMs + Math.min(checkEveryMs, RECHECK_MS);
+  if (isHoldOver || step?.verdict.kind === 'unknown') return isHoldOver ? soonMs : Math.min(soonMs, holdEndMs);
+  return Math.min(nowMs + checkEveryMs, holdEndMs);
+}
