@@ -1,21 +1,24 @@
 /**
- * The chain that every request walks, from top to bottom. Called by main.ts with everything that it needs; listens nowhere by itself.
+ * The chain that every request walks, from top to bottom. Called by service.ts with everything that it needs; listens nowhere by itself.
  */
 import express, { type Express, type RequestHandler } from 'express';
 import { type GuardDeps, guard } from './http/guard.ts';
 import { nothingHere, problemHandler } from './http/problems.ts';
+import type { Lifetime } from './lifetime.ts';
 import type { Log } from './log.ts';
 import { AUTH_METHODS, type AuthRouteDeps, authRoutes, hotRoutes } from './routes/auth.ts';
-import { type HealthDeps, healthRoute, probeRoutes } from './routes/health.ts';
+import { type Health, healthRoute, probeRoutes } from './routes/health.ts';
 
-export interface AppDeps extends Omit<GuardDeps, 'routes'>, AuthRouteDeps, HealthDeps {
+export interface AppDeps extends Omit<GuardDeps, 'routes'>, AuthRouteDeps {
+  readonly health: Health;
+  readonly lifetime: Lifetime;
   readonly log: Log;
   readonly trustedProxies: readonly string[];
 }
 
 export interface AppOptions {
   /** Stands between the guard and the routes, so that what it answers is counted like an answer of ours: fault images use it. */
-  readonly beforeRoutes?: RequestHandler;
+  readonly beforeRoutes?: RequestHandler | undefined;
 }
 
 const METHODS = new Map([...AUTH_METHODS, ['/api/health', ['GET']] as const]);
@@ -29,22 +32,14 @@ export const createApp = (deps: AppDeps, { beforeRoutes }: AppOptions = {}): Exp
   app.set('query parser', false);
   app.set('trust proxy', deps.trustedProxies.length === 0 ? false : [...deps.trustedProxies]);
 
-  app.use(closeWhileDraining(deps.isDraining));
-  app.use(probeRoutes(deps));
+  app.use(deps.lifetime.track());
+  app.use(probeRoutes(deps.health, deps.metrics));
   app.use(guard({ ...deps, routes: new Set(METHODS.keys()) }));
   if (beforeRoutes !== undefined) app.use(beforeRoutes);
   app.use(hotRoutes(deps));
-  app.get('/api/health', healthRoute(deps));
+  app.get('/api/health', healthRoute(deps.health));
   app.use(authRoutes(deps));
   app.use(nothingHere(METHODS));
   app.use(problemHandler(deps.log, deps.metrics));
   return app;
 };
-
-/** A draining pod answers, and asks for no more requests on this connection. */
-const closeWhileDraining =
-  (isDraining: () => boolean): RequestHandler =>
-  (_request, response, next) => {
-    if (isDraining()) response.setHeader('Connection', 'close');
-    next();
-  };

@@ -103,11 +103,8 @@ const readKeys = (env: Environment): SigningKeys | undefined => {
 };
 
 /** What one variable alone cannot know. */
-const crossChecks = (env: Partial<Environment>): readonly string[] => [
-  ...(env.APP_ENV === 'production' && env.BCRYPT_COST !== undefined && env.BCRYPT_COST < 10
-    ? ['BCRYPT_COST: must be at least 10 when APP_ENV is production']
-    : []),
-];
+const crossChecks = ({ APP_ENV, BCRYPT_COST = 12 }: Partial<Environment>): readonly string[] =>
+  APP_ENV === 'production' && BCRYPT_COST < 10 ? ['BCRYPT_COST: must be at least 10 when APP_ENV is production'] : [];
 
 const violationsOf = (error: z.ZodError | undefined): readonly string[] =>
   (error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`);
@@ -123,28 +120,34 @@ export const readConfig = (env: NodeJS.ProcessEnv): { readonly config: Config; r
     );
   }
   if (!parsed.success || keys === undefined || violations.length > 0) throw new ConfigError(violations);
-  const env_ = parsed.data;
+  return present(parsed.data, keys);
+};
+
+const present = (
+  env: Environment,
+  signingKeys: SigningKeys,
+): { readonly config: Config; readonly secrets: Secrets } => {
   return {
     config: {
-      port: env_.PORT,
-      issuer: env_.JWT_ISSUER,
-      audience: env_.JWT_AUDIENCE,
-      rateLimitPerMinute: env_.RATE_LIMIT_PER_MINUTE ?? RATE_LIMITS[env_.APP_ENV],
-      trustedProxies: env_.TRUST_PROXY,
-      organizationSlug: env_.DEFAULT_ORGANIZATION,
-      version: env_.EXPOSE_VERSION ? env_.APP_VERSION : undefined,
-      logLevel: env_.LOG_LEVEL,
-      appEnv: env_.APP_ENV,
-      bcryptCost: env_.BCRYPT_COST,
-      rolloutPercentage: env_.AUTH_ROLLOUT_PERCENTAGE,
-      shutdownGraceMs: env_.SHUTDOWN_GRACE_SECONDS * 1000,
+      port: env.PORT,
+      issuer: env.JWT_ISSUER,
+      audience: env.JWT_AUDIENCE,
+      rateLimitPerMinute: env.RATE_LIMIT_PER_MINUTE ?? RATE_LIMITS[env.APP_ENV],
+      trustedProxies: env.TRUST_PROXY,
+      organizationSlug: env.DEFAULT_ORGANIZATION,
+      version: env.EXPOSE_VERSION ? env.APP_VERSION : undefined,
+      logLevel: env.LOG_LEVEL,
+      appEnv: env.APP_ENV,
+      bcryptCost: env.BCRYPT_COST,
+      rolloutPercentage: env.AUTH_ROLLOUT_PERCENTAGE,
+      shutdownGraceMs: env.SHUTDOWN_GRACE_SECONDS * 1000,
     },
     secrets: {
-      databaseUrl: env_.DATABASE_URL,
-      redisUrl: env_.REDIS_URL === '' ? undefined : env_.REDIS_URL,
-      signingKeys: keys,
-      refreshTokenKey: env_.REFRESH_TOKEN_KEY,
-      passwordPepper: env_.PASSWORD_PEPPER,
+      databaseUrl: env.DATABASE_URL,
+      redisUrl: env.REDIS_URL === '' ? undefined : env.REDIS_URL,
+      signingKeys,
+      refreshTokenKey: env.REFRESH_TOKEN_KEY,
+      passwordPepper: env.PASSWORD_PEPPER,
     },
   };
 };

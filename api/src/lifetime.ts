@@ -1,5 +1,5 @@
 /**
- * From listening to exit, without dropping a request. Called by main.ts.
+ * From listening to exit, without dropping a request. Called by service.ts and main.ts.
  *
  * SIGTERM → `/ready` says 503 and answers carry `Connection: close`, but everything is served: Kubernetes and the gateway need some seconds
  * to hear that this pod leaves. Then the listener closes, requests in flight finish, pools close. What is still open at the end of the
@@ -7,56 +7,72 @@
  */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { Express } from 'express';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Express, RequestHandler, Response } from 'express';
 import type { Log } from './log.ts';
 
 /** Envoy keeps an idle upstream connection for an hour; whoever closes first must be Envoy, or a request meets a closed socket. */
 const KEEP_ALIVE_MS = 3_620_000;
 const REQUEST_MS = 30_000;
-const MAX_DRAIN_MS = 5_000;
+/** Endpoint removal reaches a gateway in one or two seconds; five leave room, and more would only slow every rollout. */
+const MAX_ANNOUNCE_MS = 5_000;
 
-export interface Lifetime {
-  isDraining(): boolean;
-  listen(app: Express, port: number): Promise<number>;
+export class Lifetime {
+  readonly #log: Log;
+  readonly #open = new Set<Response>();
+  #isDraining = false;
+  #server: Server | undefined;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** First in the chain: a draining pod answers, and asks for no more requests on this connection. */
+  track(): RequestHandler {
+    return (_request, response, next) => {
+      this.#open.add(response);
+      response.once('close', () => this.#open.delete(response));
+      if (this.#isDraining) response.setHeader('Connection', 'close');
+      next();
+    };
+  }
+
+  /** Resolves with the port, which is the kernel's choice for port 0. */
+  async listen(app: Express, port: number): Promise<number> {
+    const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: REQUEST_MS }, app);
+    this.#server = server.listen(port);
+    await once(server, 'listening');
+    const address = server.address();
+    return address === null || typeof address === 'string' ? port : address.port;
+  }
+
   /** Resolves when the last request is answered, or the grace is over. */
-  drain(graceMs: number): Promise<void>;
+  async drain(graceMs: number): Promise<void> {
+    this.#isDraining = true;
+    for (const response of this.#open) if (!response.headersSent) response.setHeader('Connection', 'close');
+    const server = this.#server;
+    if (server === undefined) return;
+    const announceMs = Math.min(MAX_ANNOUNCE_MS, graceMs * 0.4);
+    this.#log.info({ announceMs, graceMs }, 'draining');
+    await sleep(announceMs);
+    await this.#close(server, graceMs * 0.9 - announceMs);
+  }
+
+  async #close(server: Server, limitMs: number): Promise<void> {
+    const cut = setTimeout(() => {
+      this.#log.warn({ limitMs }, 'requests were still open at the end of the grace');
+      server.closeAllConnections();
+    }, limitMs);
+    const closed = once(server, 'close');
+    server.close(); // closes idle connections too
+    await closed;
+    clearTimeout(cut);
+  }
 }
-
-export const createLifetime = (log: Log): Lifetime => {
-  let isDraining = false;
-  let server: Server | undefined;
-  return {
-    isDraining: () => isDraining,
-    listen: async (app, port) => {
-      server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: REQUEST_MS }, app);
-      server.listen(port);
-      await once(server, 'listening');
-      return (server.address() as AddressInfo).port;
-    },
-    drain: async (graceMs) => {
-      isDraining = true;
-      if (server === undefined) return;
-      const announceMs = Math.min(MAX_DRAIN_MS, graceMs * 0.4);
-      log.info({ announceMs, graceMs }, 'draining');
-      await after(announceMs);
-      await closeServer(server, graceMs * 0.9 - announceMs, log);
-    },
-  };
-};
-
-const after = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-const closeServer = async (server: Server, limitMs: number, log: Log): Promise<void> => {
-  const cut = setTimeout(() => {
-    log.warn({ limitMs }, 'requests were still open at the end of the grace');
-    server.closeAllConnections();
-  }, limitMs);
-  server.close();
-  server.closeIdleConnections();
-  await once(server, 'close');
-  clearTimeout(cut);
-};
 
 /** Resolves with the name of the first signal that asks to stop; a second one stops at once. */
 export const untilSignal = (): Promise<NodeJS.Signals> =>

@@ -23,83 +23,72 @@ const httpMetrics = (registers: Registry[]) => ({
   }),
 });
 
+const counter = (registers: Registry[], name: string, help: string) => new Counter({ name, help, registers });
+const gauge = (registers: Registry[], name: string, help: string) => new Gauge({ name, help, registers });
+const histogram = (registers: Registry[], name: string, help: string) =>
+  new Histogram({ name, help, buckets: BUCKETS, registers });
+
 const authMetrics = (registers: Registry[]) => ({
-  loginAttempts: new Counter({
-    name: 'auth_login_attempts_total',
-    help: 'Logins tried: successes + failures',
-    registers,
-  }),
-  loginSuccesses: new Counter({ name: 'auth_login_successes_total', help: 'Logins that got a session', registers }),
-  loginFailures: new Counter({
-    name: 'auth_login_failures_total',
-    help: 'Logins that got none, for whatever reason',
-    registers,
-  }),
-  loginDuration: new Histogram({
-    name: 'auth_login_duration_seconds',
-    help: 'Time to log in',
-    buckets: BUCKETS,
-    registers,
-  }),
+  loginAttempts: counter(registers, 'auth_login_attempts_total', 'Logins tried: successes + failures'),
+  loginSuccesses: counter(registers, 'auth_login_successes_total', 'Logins that got a session'),
+  loginFailures: counter(registers, 'auth_login_failures_total', 'Logins that got none, for whatever reason'),
+  loginDuration: histogram(registers, 'auth_login_duration_seconds', 'Time to log in'),
   errors: new Counter({
     name: 'auth_errors_total',
     help: 'Refusals and errors by kind (errors.ts)',
     labelNames: ['error_type'] as const,
     registers,
   }),
-  sessionExpirations: new Counter({
-    name: 'auth_session_expirations_total',
-    help: 'Sessions found past their time',
+  sessionExpirations: counter(registers, 'auth_session_expirations_total', 'Sessions found past their time'),
+  rateLimitExceeded: counter(registers, 'auth_rate_limit_exceeded_total', 'Requests refused with 429'),
+  dataLossSignals: counter(
     registers,
-  }),
-  rateLimitExceeded: new Counter({
-    name: 'auth_rate_limit_exceeded_total',
-    help: 'Requests refused with 429',
-    registers,
-  }),
-  dataLossSignals: new Counter({
-    name: 'auth_data_loss_signals_total',
-    help: 'Refresh tokens with a valid MAC that the database has forgotten: it lost writes',
-    registers,
-  }),
-  userComplaints: new Counter({
-    name: 'auth_user_complaints_total',
-    help: 'Complaints that users reported',
-    registers,
-  }),
-  activeSessions: new Gauge({
-    name: 'auth_active_sessions_total',
-    help: 'Live sessions of the whole installation',
-    registers,
-  }),
-  rolloutPercentage: new Gauge({
-    name: 'auth_rollout_percentage',
-    help: 'Configured share of users, 0 to 100',
-    registers,
-  }),
+    'auth_data_loss_signals_total',
+    'Refresh tokens with a valid MAC that the database has forgotten: it lost writes',
+  ),
+  userComplaints: counter(registers, 'auth_user_complaints_total', 'Complaints that users reported'),
+  activeSessions: gauge(registers, 'auth_active_sessions_total', 'Live sessions of the whole installation'),
+  rolloutPercentage: gauge(registers, 'auth_rollout_percentage', 'Configured share of users, 0 to 100'),
 });
 
-const databaseMetrics = (registers: Registry[]) => ({
-  connectionErrors: new Counter({
-    name: 'auth_db_connection_errors_total',
-    help: 'Database could not be reached',
-    registers,
-  }),
-  queryErrors: new Counter({ name: 'auth_db_query_errors_total', help: 'Statements that failed', registers }),
-  queryDuration: new Histogram({
-    name: 'auth_db_query_duration_seconds',
-    help: 'Time of a transaction',
-    buckets: BUCKETS,
-    registers,
-  }),
-  connectionsActive: new Gauge({ name: 'auth_db_connections_active', help: 'Connections in use', registers }),
-  connectionsIdle: new Gauge({ name: 'auth_db_connections_idle', help: 'Connections at rest', registers }),
-  connectionsWaiting: new Gauge({
-    name: 'auth_db_connections_waiting',
-    help: 'Requests that wait for a connection',
-    registers,
-  }),
-});
+export interface PoolState {
+  readonly active: number;
+  readonly idle: number;
+  readonly waiting: number;
+}
+
+const databaseMetrics = (registers: Registry[]) => {
+  let readPool = (): PoolState => ({ active: 0, idle: 0, waiting: 0 });
+  // Read from the pool's own counters at the scrape: no query, no staleness.
+  const poolGauge = (name: string, help: string, pick: (state: PoolState) => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(pick(readPool()));
+      },
+    });
+  return {
+    connectionsActive: poolGauge('auth_db_connections_active', 'Connections in use', ({ active }) => active),
+    connectionsIdle: poolGauge('auth_db_connections_idle', 'Connections at rest', ({ idle }) => idle),
+    connectionsWaiting: poolGauge(
+      'auth_db_connections_waiting',
+      'Requests that wait for a connection',
+      ({ waiting }) => waiting,
+    ),
+    connectionErrors: counter(registers, 'auth_db_connection_errors_total', 'Database could not be reached'),
+    queryErrors: counter(registers, 'auth_db_query_errors_total', 'Statements that failed'),
+    queryDuration: histogram(
+      registers,
+      'auth_db_query_duration_seconds',
+      'Time of a transaction, waiting for a connection included',
+    ),
+    watchPool: (read: () => PoolState): void => {
+      readPool = read;
+    },
+  };
+};
 
 export interface Metrics {
   readonly registry: Registry;

@@ -1,28 +1,27 @@
-/** Puts the parts together: configuration in, a service that can be started and stopped out. Called by main.ts, dev.ts and the tests. */
-import type { RequestHandler } from 'express';
-import { type AppDeps, createApp } from './app.ts';
-import { createLiveness } from './cache/liveness.ts';
-import { connectRedis } from './cache/redis.ts';
-import type { Config, Secrets } from './config.ts';
+/** Puts the parts together: configuration in, a service that can be stopped out. Called by main.ts, dev.ts and the tests. */
+import { type AppDeps, type AppOptions, createApp } from './app.ts';
+import { Liveness } from './cache/liveness.ts';
+import { connectRedis, type RedisConnections } from './cache/redis.ts';
+import { type Config, ConfigError, type Secrets } from './config.ts';
 import { createAccessTokens } from './crypto/access-token.ts';
-import { createHashQueue, hashWidth } from './crypto/hash-queue.ts';
+import { HashQueue, hashWidth } from './crypto/hash-queue.ts';
 import { createPasswords } from './crypto/passwords.ts';
 import { createRefreshTokens } from './crypto/refresh-token.ts';
-import { createDatabase } from './db/database.ts';
-import { findSession } from './db/sessions.ts';
-import { createLifetime } from './lifetime.ts';
+import { Database } from './db/database.ts';
+import { isSessionLive } from './db/sessions.ts';
+import { Lifetime } from './lifetime.ts';
 import type { Log } from './log.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { startMetricsRefresh } from './metrics-refresh.ts';
-import { createAccounts } from './services/accounts.ts';
-import { createSessions } from './services/sessions.ts';
+import { createHealth } from './routes/health.ts';
+import { Accounts } from './services/accounts.ts';
+import { Sessions } from './services/sessions.ts';
 
-export interface ServiceDeps {
+export interface ServiceDeps extends AppOptions {
   readonly config: Config;
   readonly secrets: Secrets;
   readonly log: Log;
   readonly nowMs?: () => number;
-  readonly beforeRoutes?: RequestHandler;
 }
 
 export interface Service {
@@ -31,69 +30,68 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-export const startService = async ({
-  config,
-  secrets,
-  log,
-  nowMs = Date.now,
-  beforeRoutes,
-}: ServiceDeps): Promise<Service> => {
-  const metrics = createMetrics();
-  metrics.auth.rolloutPercentage.set(config.rolloutPercentage);
-  const onIdleError = (error: unknown): void => log.warn({ error }, 'an idle database connection was lost');
-  const database = createDatabase({ url: secrets.databaseUrl, metrics, onIdleError });
-  const redis = secrets.redisUrl === undefined ? undefined : connectRedis(secrets.redisUrl, log);
-  const queue = createHashQueue(hashWidth());
-  const lifetime = createLifetime(log);
+/** What is open and must be closed. */
+interface Resources {
+  readonly database: Database;
+  readonly redis: RedisConnections | undefined;
+  readonly queue: HashQueue;
+  readonly lifetime: Lifetime;
+  readonly metrics: Metrics;
+}
 
-  const readTruth = (sessionId: string, tenantId: string): Promise<boolean> =>
-    database.inTenant(tenantId, async (tx) => {
-      const session = await findSession(tx, sessionId);
-      return session?.status === 'active' && session.isAccountActive && session.expiresAtMs > nowMs();
-    });
-  const liveness = createLiveness({ redis, readTruth });
-  const accessTokens = createAccessTokens({
-    keys: secrets.signingKeys,
-    issuer: config.issuer,
-    audience: config.audience,
-    nowMs,
-  });
-  const refreshTokens = createRefreshTokens(secrets.refreshTokenKey);
-  const sessions = createSessions({ database, liveness, accessTokens, refreshTokens, metrics, nowMs });
-  const passwords = createPasswords({ pepper: secrets.passwordPepper, cost: config.bcryptCost, queue });
-  const accounts = createAccounts({
-    database,
-    passwords,
-    sessions,
-    metrics,
-    organizationSlug: config.organizationSlug,
-  });
-
-  const deps: AppDeps = {
-    ...config,
-    log,
-    metrics,
-    redis,
-    liveness,
-    accessTokens,
-    sessions,
-    accounts,
-    isDraining: lifetime.isDraining,
-    isDatabaseReachable: database.isReachable,
-    isRedisReady: redis?.isReady,
-  };
-  const port = await lifetime.listen(createApp(deps, beforeRoutes === undefined ? {} : { beforeRoutes }), config.port);
+/** @throws ConfigError when the database role would see every tenant's rows. A database that is away is no reason not to start. */
+export const startService = async (deps: ServiceDeps): Promise<Service> => {
+  const { config, log } = deps;
+  const resources = open(deps);
+  const { database, redis, queue, lifetime, metrics } = resources;
+  if ((await database.state()) === 'unsafe-role') {
+    await database.close();
+    throw new ConfigError([
+      'DATABASE_URL: the role is a superuser or bypasses row level security; use one that is neither',
+    ]);
+  }
+  const port = await lifetime.listen(createApp(assemble(deps, resources), deps), config.port);
   const stopRefresh = startMetricsRefresh(database, metrics, log);
-  log.info({ port, hashWidth: hashWidth(), appEnv: config.appEnv }, 'listening');
-
+  log.info({ port, hashWidth: queue.width, appEnv: config.appEnv }, 'listening');
   return {
     port,
     stop: async () => {
-      stopRefresh();
       await lifetime.drain(config.shutdownGraceMs);
+      stopRefresh();
       await queue.idle();
       await database.close();
       redis?.close();
     },
   };
+};
+
+const open = ({ config, secrets, log }: ServiceDeps): Resources => {
+  const metrics = createMetrics();
+  metrics.auth.rolloutPercentage.set(config.rolloutPercentage);
+  const onIdleError = (error: unknown): void => log.warn({ error }, 'an idle database connection was lost');
+  return {
+    metrics,
+    database: new Database({ url: secrets.databaseUrl, metrics, onIdleError }),
+    redis: secrets.redisUrl === undefined ? undefined : connectRedis(secrets.redisUrl, log),
+    queue: new HashQueue(hashWidth()),
+    lifetime: new Lifetime(log),
+  };
+};
+
+const assemble = (deps: ServiceDeps, { database, redis, queue, lifetime, metrics }: Resources): AppDeps => {
+  const { config, secrets, log, nowMs = Date.now } = deps;
+  const readTruth = (sessionId: string, tenantId: string): Promise<boolean> =>
+    database.inTenant(tenantId, (tx) => isSessionLive(tx, sessionId, nowMs()));
+  const liveness = new Liveness({ redis, readTruth });
+  const accessTokens = createAccessTokens({ ...config, keys: secrets.signingKeys, nowMs });
+  const refreshTokens = createRefreshTokens(secrets.refreshTokenKey);
+  const sessions = new Sessions({ database, liveness, accessTokens, refreshTokens, metrics, nowMs });
+  const passwords = createPasswords({ pepper: secrets.passwordPepper, cost: config.bcryptCost, queue });
+  const accounts = new Accounts({ ...config, database, passwords, sessions, metrics });
+  const health = createHealth({
+    databaseState: () => database.state(),
+    isRedisReady: redis === undefined ? undefined : () => redis.isReady(),
+    isDraining: () => lifetime.isDraining(),
+  });
+  return { ...config, log, metrics, redis, liveness, accessTokens, sessions, accounts, health, lifetime };
 };

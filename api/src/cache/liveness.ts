@@ -6,23 +6,16 @@
  * and `ended` for as long as any access token can live; `live` is written only where nothing stands (NX), so a reader that was overtaken
  * by a revocation cannot bury it. A tombstone that Redis missed is written again when it is back.
  */
-import { LRUCache } from 'lru-cache';
 import { ACCESS_TOKEN_SECONDS } from '../crypto/access-token.ts';
+import { LivenessMemory } from './liveness-memory.ts';
 import type { RedisConnections } from './redis.ts';
 
-const CHANNEL = 'latchkey:session-ended';
+export const SESSION_ENDED_CHANNEL = 'latchkey:session-ended';
+/** How long a pod that cannot hear revocations may be told `live` by Redis after Redis itself missed one. */
 const LIVE_SECONDS = 30;
-const LOCAL_LIVE_MS = 10_000;
-const MAX_LOCAL = 50_000;
 const MAX_MISSED = 10_000;
 
 type Verdict = 'live' | 'ended';
-
-export interface Liveness {
-  isLive(sessionId: string, tenantId: string): Promise<boolean>;
-  /** Called after the transaction that ended the session; never throws, since the truth is written already. */
-  markEnded(sessionId: string): Promise<void>;
-}
 
 export interface LivenessDeps {
   readonly redis: RedisConnections | undefined;
@@ -32,82 +25,61 @@ export interface LivenessDeps {
 
 const keyOf = (sessionId: string): string => `latchkey:session:${sessionId}`;
 
-/** This process's memory of verdicts, which trusts `live` only while the subscription works. */
-const createMemory = (redis: RedisConnections | undefined) => {
-  const verdicts = new LRUCache<string, Verdict>({ max: MAX_LOCAL });
-  let isListening = false;
-  const deafen = (): void => {
-    isListening = false;
-    for (const [sessionId, verdict] of verdicts.entries()) if (verdict === 'live') verdicts.delete(sessionId);
-  };
-  redis?.subscriber.on('ready', () => {
-    redis.subscriber.subscribe(CHANNEL).then(
-      () => {
-        isListening = true;
-      },
-      () => deafen(),
-    );
-  });
-  redis?.subscriber.on('close', deafen);
-  const end = (sessionId: string): void => {
-    verdicts.set(sessionId, 'ended', { ttl: ACCESS_TOKEN_SECONDS * 1000 });
-  };
-  redis?.subscriber.on('message', (_channel: string, sessionId: string) => end(sessionId));
-  return {
-    recall: (sessionId: string) => verdicts.get(sessionId),
-    end,
-    remember: (sessionId: string) => {
-      if (isListening && verdicts.get(sessionId) !== 'ended') verdicts.set(sessionId, 'live', { ttl: LOCAL_LIVE_MS });
-    },
-  };
-};
+export class Liveness {
+  readonly #redis: RedisConnections | undefined;
+  readonly #readTruth: LivenessDeps['readTruth'];
+  readonly #memory = new LivenessMemory();
+  /** Sessions whose end Redis was not there to hear. */
+  readonly #missed = new Set<string>();
 
-export const createLiveness = ({ redis, readTruth }: LivenessDeps): Liveness => {
-  const memory = createMemory(redis);
-  const missed = new Set<string>();
-
-  const ask = async (sessionId: string): Promise<Verdict | undefined> => {
-    if (redis === undefined || !redis.isReady()) return undefined;
-    const found = await redis.commands.get(keyOf(sessionId)).catch(() => null);
-    return found === 'live' || found === 'ended' ? found : undefined;
-  };
-
-  const publish = async (sessionId: string): Promise<void> => {
+  constructor({ redis, readTruth }: LivenessDeps) {
+    this.#redis = redis;
+    this.#readTruth = readTruth;
     if (redis === undefined) return;
-    try {
-      await Promise.all([
-        redis.commands.set(keyOf(sessionId), 'ended', 'EX', ACCESS_TOKEN_SECONDS),
-        redis.commands.publish(CHANNEL, sessionId),
-      ]);
-      missed.delete(sessionId);
-    } catch {
-      if (missed.size < MAX_MISSED) missed.add(sessionId); // told again when Redis is back
+    this.#memory.listenTo(redis.subscriber, SESSION_ENDED_CHANNEL);
+    redis.commands.on('ready', () => {
+      for (const sessionId of this.#missed) void this.#publish(redis, sessionId);
+    });
+  }
+
+  /** @throws AppError `database-unavailable` */
+  async isLive(sessionId: string, tenantId: string): Promise<boolean> {
+    const known = this.#memory.recall(sessionId) ?? (await this.#askRedis(sessionId));
+    if (known === 'ended') {
+      this.#memory.end(sessionId);
+      return false;
     }
-  };
+    if (known === undefined) {
+      if (!(await this.#readTruth(sessionId, tenantId))) return false;
+      await this.#tellRedis(sessionId);
+    }
+    return this.#memory.remember(sessionId) !== 'ended'; // it may have ended while we were asking
+  }
 
-  redis?.commands.on('ready', () => {
-    for (const sessionId of missed) void publish(sessionId);
-  });
+  /** Called after the transaction that ended the session; never throws, since the truth is written already. */
+  async markEnded(sessionId: string): Promise<void> {
+    this.#memory.end(sessionId);
+    if (this.#redis !== undefined) await this.#publish(this.#redis, sessionId);
+  }
 
-  return {
-    isLive: async (sessionId, tenantId) => {
-      const known = memory.recall(sessionId) ?? (await ask(sessionId));
-      if (known === 'ended') {
-        memory.end(sessionId);
-        return false;
-      }
-      if (known === undefined) {
-        if (!(await readTruth(sessionId, tenantId))) return false;
-        if (redis?.isReady() === true) {
-          await redis.commands.set(keyOf(sessionId), 'live', 'EX', LIVE_SECONDS, 'NX').catch(() => null);
-        }
-      }
-      memory.remember(sessionId);
-      return memory.recall(sessionId) !== 'ended'; // ended while we were asking
-    },
-    markEnded: async (sessionId) => {
-      memory.end(sessionId);
-      await publish(sessionId);
-    },
-  };
-};
+  async #askRedis(sessionId: string): Promise<Verdict | undefined> {
+    if (this.#redis === undefined || !this.#redis.isReady()) return undefined;
+    const found = await this.#redis.commands.get(keyOf(sessionId)).catch(() => null);
+    return found === 'live' || found === 'ended' ? found : undefined;
+  }
+
+  async #tellRedis(sessionId: string): Promise<void> {
+    if (this.#redis === undefined || !this.#redis.isReady()) return;
+    await this.#redis.commands.set(keyOf(sessionId), 'live', 'EX', LIVE_SECONDS, 'NX').catch(() => null);
+  }
+
+  async #publish({ commands }: RedisConnections, sessionId: string): Promise<void> {
+    try {
+      await commands.set(keyOf(sessionId), 'ended', 'EX', ACCESS_TOKEN_SECONDS);
+      await commands.publish(SESSION_ENDED_CHANNEL, sessionId);
+      this.#missed.delete(sessionId);
+    } catch {
+      if (this.#missed.size < MAX_MISSED) this.#missed.add(sessionId); // told again when Redis is back
+    }
+  }
+}

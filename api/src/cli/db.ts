@@ -88,8 +88,10 @@ const run = (command: string | undefined, isConfirmed: boolean): Promise<Answer>
       return withUrl(runVerify);
     case 'rollback':
       return withUrl((client) => runRollback(client, isConfirmed));
+    case undefined:
+      throw new UsageError('a command is needed');
     default:
-      throw new UsageError(command === undefined ? 'a command is needed' : `there is no command ${command}`);
+      throw new UsageError(`there is no command ${command}`);
   }
 };
 

@@ -13,8 +13,7 @@ const CLASSES: readonly (readonly [RegExp, string])[] = [
 
 /** What the password lacks, as phrases for people; empty when it is good enough. */
 export const passwordWeaknesses = (password: string): readonly string[] => {
-  const length = [...password].length;
-  if (length < MIN_PASSWORD_LENGTH) return [`at least ${MIN_PASSWORD_LENGTH} characters`];
+  if (Array.from(password).length < MIN_PASSWORD_LENGTH) return [`at least ${MIN_PASSWORD_LENGTH} characters`];
   if (password.length > MAX_PASSWORD_LENGTH) return [`at most ${MAX_PASSWORD_LENGTH} characters`];
   return CLASSES.filter(([pattern]) => !pattern.test(password)).map(([, phrase]) => phrase);
 };

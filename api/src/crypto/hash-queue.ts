@@ -7,13 +7,6 @@ import { availableParallelism } from 'node:os';
 import { mayWait, updateAverage } from '../core/admission.ts';
 import { AppError } from '../errors.ts';
 
-export interface HashQueue {
-  /** @throws AppError `overloaded` when the wait would be too long; the signal's reason when the client went away while waiting. */
-  run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T>;
-  /** Resolves when nothing runs and nothing waits: shutdown waits for it. */
-  idle(): Promise<void>;
-}
-
 interface Waiter {
   readonly start: () => void;
 }
@@ -35,51 +28,63 @@ const cgroupCores = (): number => {
 export const hashWidth = (): number =>
   Math.max(1, Math.min(availableParallelism(), Math.ceil(cgroupCores()), poolThreads() - 1));
 
-export const createHashQueue = (width: number, nowMs: () => number = () => performance.now()): HashQueue => {
-  const waiting: Waiter[] = [];
-  const idlers: (() => void)[] = [];
-  let running = 0;
-  let averageHashMs = 250; // bcrypt 12 on one core; learned from the first hashes on
+export class HashQueue {
+  readonly width: number;
+  readonly #nowMs: () => number;
+  readonly #waiting: Waiter[] = [];
+  readonly #idlers: (() => void)[] = [];
+  #running = 0;
+  #averageHashMs = 250; // bcrypt 12 on one core; learned from the first hashes on
 
-  const settle = (): void => {
-    running -= 1;
-    waiting.shift()?.start();
-    if (running === 0) for (const resolve of idlers.splice(0)) resolve();
-  };
+  constructor(width: number, nowMs: () => number = () => performance.now()) {
+    this.width = width;
+    this.#nowMs = nowMs;
+  }
 
-  const turn = (signal: AbortSignal | undefined): Promise<void> =>
-    new Promise((resolve, reject) => {
+  /** @throws AppError `overloaded` when the wait would be too long; the signal's reason when the client went away while waiting. */
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
+    await this.#turn(signal);
+    const startedMs = this.#nowMs();
+    try {
+      return await work();
+    } finally {
+      this.#averageHashMs = updateAverage(this.#averageHashMs, this.#nowMs() - startedMs);
+      this.#settle();
+    }
+  }
+
+  /** Resolves when nothing runs and nothing waits: shutdown waits for it. */
+  idle(): Promise<void> {
+    return this.#running === 0 ? Promise.resolve() : new Promise((resolve) => this.#idlers.push(resolve));
+  }
+
+  #turn(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
       const leave = (): void => {
-        waiting.splice(waiting.indexOf(waiter), 1);
-        reject(signal?.reason as Error);
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+        reject(new DOMException('the client went away', 'AbortError'));
       };
       const waiter: Waiter = {
         start: () => {
           signal?.removeEventListener('abort', leave);
-          running += 1;
+          this.#running += 1;
           resolve();
         },
       };
-      if (running < width) return waiter.start();
-      if (!mayWait({ width, waiting: waiting.length, averageHashMs })) {
+      if (this.#running < this.width) return waiter.start();
+      if (!mayWait({ width: this.width, waiting: this.#waiting.length, averageHashMs: this.#averageHashMs })) {
         return reject(new AppError('overloaded', { retryAfterSeconds: 1 }));
       }
-      waiting.push(waiter);
+      this.#waiting.push(waiter);
       signal?.addEventListener('abort', leave, { once: true });
     });
+  }
 
-  return {
-    run: async (work, signal) => {
-      signal?.throwIfAborted();
-      await turn(signal);
-      const startedMs = nowMs();
-      try {
-        return await work();
-      } finally {
-        averageHashMs = updateAverage(averageHashMs, nowMs() - startedMs);
-        settle();
-      }
-    },
-    idle: () => (running === 0 ? Promise.resolve() : new Promise((resolve) => idlers.push(resolve))),
-  };
-};
+  #settle(): void {
+    this.#running -= 1;
+    this.#waiting.shift()?.start();
+    if (this.#running > 0) return;
+    for (const resolve of this.#idlers.splice(0)) resolve();
+  }
+}

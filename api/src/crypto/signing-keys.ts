@@ -2,7 +2,7 @@
  * The ES256 keys of this installation as KeyObjects. Called by main.ts with the configured text; used by crypto/access-token.ts.
  * KeyObjects only: a string or Buffer as key costs 50 times the verification and opens the door to algorithm confusion (facts/auth §0.1).
  */
-import { createHash, createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 
 export interface SigningKeys {
@@ -24,7 +24,7 @@ const thumbprint = (key: KeyObject): string => {
 /** Reads PEM or JWK text. @throws when it is no P-256 private key. */
 const readPrivateKey = (text: string): KeyObject => {
   const key = text.trimStart().startsWith('{')
-    ? createPrivateKey({ key: z.record(z.string(), z.unknown()).parse(JSON.parse(text)) as JsonWebKey, format: 'jwk' })
+    ? createPrivateKey({ key: z.record(z.string(), z.unknown()).parse(JSON.parse(text)), format: 'jwk' })
     : createPrivateKey(text);
   if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
     throw new TypeError('must be a P-256 (ES256) key');

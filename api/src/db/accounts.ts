@@ -1,6 +1,6 @@
 /** The statements on accounts. Called by services/accounts.ts, inside a tenant's transaction. */
 import { z } from 'zod';
-import type { Transaction } from './database.ts';
+import type { Database, Transaction } from './database.ts';
 import type { Origin } from './sessions.ts';
 
 const loginRow = z.object({ id: z.uuid(), password_hash: z.string().nullable(), is_usable: z.boolean() });
@@ -106,5 +106,8 @@ export const findProfile = async (
   return rows[0] === undefined ? undefined : profileRow.parse(rows[0]);
 };
 
-/** The organization that registrations and logins without one belong to. Not a tenant's row: readable by everyone. */
-export const ORGANIZATION_BY_SLUG = 'SELECT id FROM public.organization WHERE slug = $1';
+/** The organization's id; organizations are no tenant's rows, so no tenant is set. */
+export const findOrganization = async (database: Database, slug: string): Promise<string | undefined> => {
+  const [row] = await database.query('SELECT id FROM public.organization WHERE slug = $1', [slug]);
+  return row === undefined ? undefined : z.object({ id: z.uuid() }).parse(row).id;
+};

@@ -49,7 +49,7 @@ export class MigrationError extends Error {
 const MAIN_FILE = /^(\d{4})_(?!rollback\.|verification\.)(\w+)\.sql$/;
 
 export const readMigrations = async (): Promise<readonly MigrationFile[]> => {
-  const names = (await readdir(FOLDER)).sort();
+  const names = (await readdir(FOLDER)).toSorted();
   return Promise.all(
     names.flatMap((file) => {
       const [, version, name] = MAIN_FILE.exec(file) ?? [];

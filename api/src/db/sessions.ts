@@ -45,6 +45,16 @@ export const findSession = async (tx: Transaction, sessionId: string): Promise<F
   };
 };
 
+/** The truth behind cache/liveness.ts. */
+export const isSessionLive = async (tx: Transaction, sessionId: string, nowMs: number): Promise<boolean> => {
+  const { rowCount } = await tx.query(
+    `SELECT 1 FROM auth.user_sessions s JOIN auth.users_extended u ON u.id = s.user_id
+     WHERE s.id = $1 AND s.status = 'active' AND s.expires_at > $2 AND u.is_active AND u.deleted_at IS NULL`,
+    [sessionId, new Date(nowMs)],
+  );
+  return rowCount === 1;
+};
+
 export interface Rotation {
   readonly sessionId: string;
   readonly fromCounter: number;

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type RequestHandler, Router } from 'express';
-import helmet from 'helmet';
+import helmet, { type HelmetOptions } from 'helmet';
 import type { RedisConnections } from '../cache/redis.ts';
 import type { Metrics } from '../metrics.ts';
 import { rateLimiter } from './rate-limit.ts';
@@ -21,6 +21,11 @@ export interface GuardDeps {
 
 const REQUEST_ID = /^[\w-]{8,64}$/;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/** An API has nothing to load or frame. */
+const HEADERS = {
+  contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+} as const satisfies HelmetOptions;
 
 const identify =
   (version: string | undefined): RequestHandler =>
@@ -52,6 +57,6 @@ const count =
 export const guard = (deps: GuardDeps): Router =>
   Router()
     .use(identify(deps.version))
-    .use(helmet())
+    .use(helmet(HEADERS))
     .use(count(deps.metrics, deps.routes))
     .use(rateLimiter({ redis: deps.redis, limitPerMinute: deps.rateLimitPerMinute, metrics: deps.metrics }));

@@ -35,6 +35,7 @@ const toAppError = (error: unknown): AppError => {
 export const problemHandler =
   (log: Log, metrics: Metrics): ErrorRequestHandler =>
   (thrown: unknown, _request, response, next) => {
+    if (response.closed) return; // the client went away: nobody to answer, nothing of ours failed
     const error = toAppError(thrown);
     const { status, title, kind } = PROBLEMS[error.code];
     const requestId = response.locals['requestId'] as unknown;
@@ -46,7 +47,7 @@ export const problemHandler =
     response.status(status).type('application/problem+json');
     response.send(
       JSON.stringify({
-        type: `https://latchkey.dev/problems/${error.code}`,
+        type: `urn:latchkey:problem:${error.code}`,
         title,
         status,
         code: error.code,

@@ -12,10 +12,15 @@ import {
   type Store,
 } from 'express-rate-limit';
 import { RedisStore } from 'rate-limit-redis';
+import { z } from 'zod';
 import type { RedisConnections } from '../cache/redis.ts';
 import { AppError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { clientAddress } from './client-address.ts';
+
+/** What the store's scripts answer: a script's digest, a count, or a count with its time left. */
+const scalar = z.union([z.string(), z.number()]);
+const reply = z.union([scalar, z.array(scalar)]);
 
 const WINDOW_MS = 60_000;
 
@@ -34,22 +39,23 @@ class FallbackStore implements Store {
     this.#local.init(options);
     const redis = this.#redis;
     if (redis === undefined) return;
-    const create = (): void => {
-      const store = new RedisStore({
-        prefix: this.prefix,
-        sendCommand: (command: string, ...args: string[]) =>
-          redis.commands.call(command, ...args) as Promise<string | number>,
-      });
-      // Loads its scripts; a restarted Redis has forgotten them, so this runs at every (re)connection.
-      store.init(options).then(
-        () => {
-          this.#shared = store;
-        },
-        () => undefined,
-      );
-    };
-    redis.commands.on('ready', create);
-    if (redis.isReady()) create();
+    redis.commands.on('ready', () => void this.#share(redis, options));
+    if (redis.isReady()) void this.#share(redis, options);
+  }
+
+  /** Loads the store's scripts; a restarted Redis has forgotten them, so this runs at every (re)connection. */
+  async #share(redis: RedisConnections, options: Options): Promise<void> {
+    const store = new RedisStore({
+      prefix: this.prefix,
+      sendCommand: async (command: string, ...args: string[]) =>
+        reply.parse(await redis.commands.call(command, ...args)),
+    });
+    try {
+      await store.init(options);
+      this.#shared = store;
+    } catch {
+      this.#shared = undefined; // the process counts until the next connection
+    }
   }
 
   async increment(key: string): Promise<ClientRateLimitInfo> {

@@ -2,15 +2,25 @@
  * Probes and metrics. Mounted by app.ts before the guard: they are neither counted nor limited, so a canary without users shows no traffic.
  * `live` says that the process answers; `ready` says that it should get requests; `health` says the same to people.
  */
-import { type RequestHandler, Router } from 'express';
+import { type RequestHandler, type Response, Router } from 'express';
+import type { DatabaseState } from '../db/database.ts';
 import type { Metrics } from '../metrics.ts';
 
+export interface Health {
+  /** Read, judge, say: what `ready` and `health` answer. */
+  report(): Promise<HealthReport>;
+}
+
+interface HealthReport {
+  readonly status: Status;
+  readonly checks: { readonly database: DatabaseState; readonly redis: 'up' | 'down' | 'unused' };
+}
+
 export interface HealthDeps {
-  readonly isDatabaseReachable: () => Promise<boolean>;
+  readonly databaseState: () => Promise<DatabaseState>;
   /** undefined: no Redis is configured, which is no degradation. */
   readonly isRedisReady: (() => boolean) | undefined;
   readonly isDraining: () => boolean;
-  readonly metrics: Metrics;
 }
 
 type Status = 'ok' | 'degraded' | 'draining' | 'unavailable';
@@ -19,8 +29,8 @@ type Status = 'ok' | 'degraded' | 'draining' | 'unavailable';
 const CHECK_MS = 500;
 
 /** One question at a time, its answer shared for CHECK_MS. */
-const shared = (ask: () => Promise<boolean>): (() => Promise<boolean>) => {
-  let answer: Promise<boolean> | undefined;
+const shared = <T>(ask: () => Promise<T>): (() => Promise<T>) => {
+  let answer: Promise<T> | undefined;
   let askedMs = Number.NEGATIVE_INFINITY;
   return () => {
     const nowMs = performance.now();
@@ -32,15 +42,19 @@ const shared = (ask: () => Promise<boolean>): (() => Promise<boolean>) => {
   };
 };
 
-const createReport = ({ isDatabaseReachable, isRedisReady, isDraining }: HealthDeps) => {
-  const isReachable = shared(isDatabaseReachable);
-  return async () => {
-    const hasDatabase = await isReachable();
-    const hasRedis = isRedisReady?.();
-    const redis = hasRedis === undefined ? 'unused' : hasRedis ? 'up' : 'down';
-    const working: Status = hasRedis === false ? 'degraded' : 'ok';
-    const status: Status = isDraining() ? 'draining' : hasDatabase ? working : 'unavailable';
-    return { status, checks: { database: hasDatabase ? 'up' : 'down', redis } } as const;
+export const createHealth = ({ databaseState, isRedisReady, isDraining }: HealthDeps): Health => {
+  const sharedState = shared(databaseState);
+  return {
+    report: async () => {
+      const database = await sharedState();
+      const hasRedis = isRedisReady?.();
+      const redis = hasRedis === undefined ? 'unused' : hasRedis ? 'up' : 'down';
+      const working: Status = hasRedis === false ? 'degraded' : 'ok';
+      return {
+        status: isDraining() ? 'draining' : database === 'up' ? working : 'unavailable',
+        checks: { database, redis },
+      };
+    },
   };
 };
 
@@ -55,26 +69,24 @@ const statusCodeOf = (status: Status): number => {
   }
 };
 
-export const probeRoutes = (deps: HealthDeps): Router => {
-  const report = createReport(deps);
-  return Router()
+const answer = (response: Response, body: HealthReport): void => {
+  const statusCode = statusCodeOf(body.status);
+  if (statusCode === 503) response.setHeader('Retry-After', '2');
+  response.status(statusCode).json(body);
+};
+
+export const probeRoutes = (health: Health, { registry }: Metrics): Router =>
+  Router()
     .get('/api/health/live', (_request, response) => {
       response.json({ status: 'live' });
     })
-    .get('/api/health/ready', async (_request, response) => {
-      const found = await report();
-      response.status(statusCodeOf(found.status)).json(found);
-    })
+    .get('/api/health/ready', async (_request, response) => answer(response, await health.report()))
     .get('/api/metrics', async (_request, response) => {
-      response.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics());
+      response.type(registry.contentType).send(await registry.metrics());
     });
-};
 
 /** For people and uptime checks: through the guard, like any other request. */
-export const healthRoute = (deps: HealthDeps): RequestHandler => {
-  const report = createReport(deps);
-  return async (_request, response) => {
-    const found = await report();
-    response.status(statusCodeOf(found.status)).json({ ...found, auth: 'enabled' });
-  };
-};
+export const healthRoute =
+  (health: Health): RequestHandler =>
+  async (_request, response) =>
+    answer(response, await health.report());

@@ -38,125 +38,126 @@ export interface TokenPair {
   readonly sessionExpiresAt: string;
 }
 
-export interface Sessions {
-  start(account: { readonly tenantId: string; readonly userId: string; readonly origin: Origin }): Promise<TokenPair>;
-  /** @throws AppError `refresh-token-invalid` | `refresh-token-replayed` | `session-ended` | `session-unknown` | `database-unavailable` */
-  refresh(token: string): Promise<TokenPair>;
-  /** Ends the session; ending an ended one changes nothing. @throws AppError `database-unavailable` */
-  end(session: { readonly tenantId: string; readonly sessionId: string; readonly userId: string }): Promise<void>;
-  /** The claims of a refresh token that we minted, for a logout without an access token. @throws AppError `refresh-token-invalid` */
-  endByRefreshToken(token: string): Promise<void>;
-}
-
 /** What a refresh came to, once everything is written. */
 type Outcome =
   | { readonly kind: 'issued'; readonly userId: string; readonly counter: number; readonly expiresAtMs: number }
-  | { readonly kind: 'replayed' | 'ended' | 'unknown' }
+  | { readonly kind: 'replayed' | 'ended' | 'expired' | 'unknown' }
   | { readonly kind: 'lost-race' };
-
-export const createSessions = (deps: SessionDeps): Sessions => {
-  const { database, liveness, refreshTokens, metrics, nowMs } = deps;
-
-  const pair = (session: RefreshTokenParts & { readonly userId: string; readonly expiresAtMs: number }): TokenPair => ({
-    tokenType: 'Bearer',
-    accessToken: deps.accessTokens.sign(session),
-    expiresIn: ACCESS_TOKEN_SECONDS,
-    refreshToken: refreshTokens.mint(session),
-    sessionId: session.sessionId,
-    sessionExpiresAt: new Date(session.expiresAtMs).toISOString(),
-  });
-
-  const refreshOnce = async (tx: Transaction, presented: RefreshTokenParts): Promise<Outcome> => {
-    const session = await findSession(tx, presented.sessionId);
-    const decision = decideRefresh(session, presented, nowMs());
-    return applyRefresh(tx, { presented, session, decision }, nowMs());
-  };
-
-  const refresh = async (token: string): Promise<TokenPair> => {
-    const presented = refreshTokens.read(token);
-    if (presented === undefined) throw new AppError('refresh-token-invalid');
-    const outcome = await database.inTenant(presented.tenantId, async (tx) => {
-      const first = await refreshOnce(tx, presented);
-      // Who lost the swap reads again what the winner wrote; from there no decision is another swap.
-      return first.kind === 'lost-race' ? refreshOnce(tx, presented) : first;
-    });
-    switch (outcome.kind) {
-      case 'issued':
-        return pair({ ...presented, ...outcome });
-      case 'replayed':
-        await liveness.markEnded(presented.sessionId);
-        throw new AppError('refresh-token-replayed');
-      case 'unknown':
-        metrics.auth.dataLossSignals.inc();
-        throw new AppError('session-unknown');
-      case 'ended':
-        throw new AppError('session-ended');
-      case 'lost-race':
-        throw new AppError('internal', { cause: new Error('a refresh lost two races') });
-    }
-  };
-
-  /** `applyRefresh` beside the counters that it moves. */
-  const applyRefresh = async (tx: Transaction, refresh: PendingRefresh, atMs: number): Promise<Outcome> => {
-    const outcome = await writeDecision(tx, refresh, atMs);
-    if (outcome.kind === 'ended' && refresh.decision.kind === 'expire') metrics.auth.sessionExpirations.inc();
-    return outcome;
-  };
-
-  const end: Sessions['end'] = async ({ tenantId, sessionId, userId }) => {
-    await database.inTenant(tenantId, async (tx) => {
-      const isFirst = await revokeSession(tx, { sessionId, reason: 'logout', nowMs: nowMs() });
-      if (!isFirst) return;
-      await appendAudit(tx, {
-        tenantId,
-        userId,
-        sessionId,
-        eventType: 'logout',
-        action: 'logout',
-        metadata: { severity: 'info' },
-      });
-    });
-    await liveness.markEnded(sessionId);
-  };
-
-  return {
-    refresh,
-    end,
-    start: async ({ tenantId, userId, origin }) => {
-      const startedMs = nowMs();
-      // Whole seconds, since that is what the token can say of it.
-      const absoluteExpiresAtMs = Math.floor((startedMs + ABSOLUTE_MS) / 1000) * 1000;
-      const expiresAtMs = slideExpiry(absoluteExpiresAtMs, startedMs);
-      const sessionId = await database.inTenant(tenantId, (tx) =>
-        insertSession(tx, { tenantId, userId, origin, nowMs: startedMs, expiresAtMs, absoluteExpiresAtMs }),
-      );
-      return pair({ sessionId, tenantId, userId, absoluteExpiresAtMs, counter: 0, expiresAtMs });
-    },
-    endByRefreshToken: async (token) => {
-      const presented = refreshTokens.read(token);
-      if (presented === undefined) throw new AppError('refresh-token-invalid');
-      const session = await database.inTenant(presented.tenantId, (tx) => findSession(tx, presented.sessionId));
-      if (session !== undefined) await end({ ...presented, userId: session.userId });
-    },
-  };
-};
 
 interface PendingRefresh {
   readonly presented: RefreshTokenParts;
   readonly session: FoundSession | undefined;
   readonly decision: RefreshDecision;
+  readonly nowMs: number;
+}
+
+export class Sessions {
+  readonly #deps: SessionDeps;
+
+  constructor(deps: SessionDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws AppError `database-unavailable` */
+  async start(account: {
+    readonly tenantId: string;
+    readonly userId: string;
+    readonly origin: Origin;
+  }): Promise<TokenPair> {
+    const nowMs = this.#deps.nowMs();
+    // Whole seconds, since that is what the token can say of it.
+    const absoluteExpiresAtMs = Math.floor((nowMs + ABSOLUTE_MS) / 1000) * 1000;
+    const session = { ...account, nowMs, absoluteExpiresAtMs, expiresAtMs: slideExpiry(absoluteExpiresAtMs, nowMs) };
+    const sessionId = await this.#deps.database.inTenant(account.tenantId, (tx) => insertSession(tx, session));
+    return this.#pair({ ...session, sessionId, counter: 0 });
+  }
+
+  /** @throws AppError `refresh-token-invalid` | `refresh-token-replayed` | `session-ended` | `session-unknown` | `database-unavailable` */
+  async refresh(token: string): Promise<TokenPair> {
+    const presented = this.#deps.refreshTokens.read(token);
+    if (presented === undefined) throw new AppError('refresh-token-invalid');
+    const outcome = await this.#deps.database.inTenant(presented.tenantId, async (tx) => {
+      const first = await this.#tryRefresh(tx, presented);
+      // Who lost the swap reads again what the winner wrote; from there no decision is another swap.
+      return first.kind === 'lost-race' ? this.#tryRefresh(tx, presented) : first;
+    });
+    if (outcome.kind === 'issued') return this.#pair({ ...presented, ...outcome });
+    throw await this.#refusal(outcome.kind, presented.sessionId);
+  }
+
+  /** Ends the session; ending an ended one changes nothing. @throws AppError `database-unavailable` */
+  async end(session: {
+    readonly tenantId: string;
+    readonly sessionId: string;
+    readonly userId: string;
+  }): Promise<void> {
+    const nowMs = this.#deps.nowMs();
+    await this.#deps.database.inTenant(session.tenantId, async (tx) => {
+      const isFirst = await revokeSession(tx, { sessionId: session.sessionId, reason: 'logout', nowMs });
+      if (!isFirst) return;
+      await appendAudit(tx, { ...session, eventType: 'logout', action: 'logout', metadata: { severity: 'info' } });
+    });
+    await this.#deps.liveness.markEnded(session.sessionId);
+  }
+
+  /** A logout whose access token has expired: any refresh token of the session will do. @throws AppError `refresh-token-invalid` */
+  async endByRefreshToken(token: string): Promise<void> {
+    const presented = this.#deps.refreshTokens.read(token);
+    if (presented === undefined) throw new AppError('refresh-token-invalid');
+    const session = await this.#deps.database.inTenant(presented.tenantId, (tx) =>
+      findSession(tx, presented.sessionId),
+    );
+    if (session !== undefined) await this.end({ ...presented, userId: session.userId });
+  }
+
+  /** Read, decide, write, in the caller's transaction. */
+  async #tryRefresh(tx: Transaction, presented: RefreshTokenParts): Promise<Outcome> {
+    const nowMs = this.#deps.nowMs();
+    const session = await findSession(tx, presented.sessionId);
+    return writeDecision(tx, { presented, session, nowMs, decision: decideRefresh(session, presented, nowMs) });
+  }
+
+  /** After the commit: what the outcome means to the counters, to the other pods, and to the client. */
+  async #refusal(kind: Exclude<Outcome['kind'], 'issued'>, sessionId: string): Promise<AppError> {
+    const { metrics, liveness } = this.#deps;
+    switch (kind) {
+      case 'replayed':
+        await liveness.markEnded(sessionId);
+        return new AppError('refresh-token-replayed');
+      case 'unknown':
+        metrics.auth.dataLossSignals.inc();
+        return new AppError('session-unknown');
+      case 'expired':
+        metrics.auth.sessionExpirations.inc();
+        await liveness.markEnded(sessionId);
+        return new AppError('session-ended');
+      case 'ended':
+        return new AppError('session-ended');
+      case 'lost-race':
+        return new AppError('internal', { cause: new Error('a refresh lost two races') });
+    }
+  }
+
+  #pair(session: RefreshTokenParts & { readonly userId: string; readonly expiresAtMs: number }): TokenPair {
+    return {
+      tokenType: 'Bearer',
+      accessToken: this.#deps.accessTokens.sign(session),
+      expiresIn: ACCESS_TOKEN_SECONDS,
+      refreshToken: this.#deps.refreshTokens.mint(session),
+      sessionId: session.sessionId,
+      sessionExpiresAt: new Date(session.expiresAtMs).toISOString(),
+    };
+  }
 }
 
 /** Writes one decision, in the transaction that read for it. */
 const writeDecision = async (
   tx: Transaction,
-  { presented, session, decision }: PendingRefresh,
-  nowMs: number,
+  { presented, session, decision, nowMs }: PendingRefresh,
 ): Promise<Outcome> => {
-  const { sessionId, counter, tenantId } = presented;
-  if (session === undefined || decision.kind === 'data-loss') {
-    return { kind: decision.kind === 'data-loss' ? 'unknown' : 'ended' };
-  }
+  if (decision.kind === 'data-loss') return { kind: 'unknown' };
+  if (session === undefined) return { kind: 'ended' };
+  const { sessionId, counter } = presented;
   const { userId } = session;
   switch (decision.kind) {
     case 'rotate': {
@@ -170,12 +171,11 @@ const writeDecision = async (
       const isFirst = await revokeSession(tx, { sessionId, reason: 'token-replayed', nowMs });
       const metadata = { severity: 'warning', presented: counter, current: session.counter } as const;
       if (isFirst)
-        await appendAudit(tx, { tenantId, userId, sessionId, eventType: 'token_reused', action: 'refresh', metadata });
+        await appendAudit(tx, { ...presented, userId, eventType: 'token_reused', action: 'refresh', metadata });
       return { kind: 'replayed' };
     }
     case 'expire':
-      await expireSession(tx, sessionId, nowMs);
-      return { kind: 'ended' };
+      return { kind: (await expireSession(tx, sessionId, nowMs)) ? 'expired' : 'ended' };
     case 'refuse':
       return { kind: 'ended' };
   }
