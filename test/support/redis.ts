@@ -1,0 +1,61 @@
+/** A real redis-server on a loopback port, which a test may kill and start again. Called by the integration tests. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Redis } from 'ioredis';
+import { freePort } from '../../api/src/embedded/postgres.ts';
+import { eventually } from './eventually.ts';
+
+export class TestRedis {
+  readonly port: number;
+  #process: ChildProcess | undefined;
+
+  private constructor(port: number) {
+    this.port = port;
+  }
+
+  static async start(): Promise<TestRedis> {
+    const redis = new TestRedis(await freePort());
+    await redis.start();
+    return redis;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** On the same port, with an empty memory. */
+  async start(): Promise<void> {
+    const process = spawn(
+      'redis-server',
+      ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+      {
+        stdio: 'ignore',
+      },
+    );
+    const failed = once(process, 'error').then(([error]) => {
+      throw new Error('redis-server is missing: install the package redis-server', { cause: error });
+    });
+    this.#process = process;
+    await Promise.race([failed, eventually('redis answers', 10_000, () => this.command((client) => client.ping()))]);
+  }
+
+  async kill(): Promise<void> {
+    const process = this.#process;
+    if (process === undefined || process.exitCode !== null || process.signalCode !== null) return;
+    const gone = once(process, 'exit');
+    process.kill('SIGKILL');
+    await gone;
+  }
+
+  /** One command from outside. */
+  async command<T>(work: (client: Redis) => Promise<T>): Promise<T> {
+    const client = new Redis(this.url, { lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: () => null });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return await work(client);
+    } finally {
+      client.disconnect();
+    }
+  }
+}
