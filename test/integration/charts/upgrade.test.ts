@@ -221,6 +221,15 @@ describe('helm upgrade beside the operator', function () {
     expect(await release.route()).to.deep.include({ weights: IN_THE_MIDDLE });
   });
 
+  it('a rollback between two quiet revisions succeeds and moves no weight', async () => {
+    const release = await midRun();
+    await release.writeWeight(0);
+    expect(await release.upgrade('v3')).to.include(SERVED);
+    expect(await release.rollback(2)).to.include(SERVED);
+    expect(await release.deployment()).to.include({ image: 'latchkey/api:v2' });
+    expect(await release.route()).to.deep.include({ weights: [100, 0] });
+  });
+
   it('switching the rollout on keeps the replicas until the operator takes them over', async () => {
     const release = new Release(server, `charts-${++count}`);
     expect(await release.upgrade('v1', { replicas: 3, rollout: { enabled: false } })).to.include(SERVED);
