@@ -1,0 +1,85 @@
+// Issue, "What must be shown" 4: the operator killed with SIGKILL at random moments, and a hand-over in the middle of a
+// step: the rollout converges; installation.ts checks after each test that no weight rose where it must not.
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect } from 'chai';
+import type { ScheduleStep } from '../../k8s/demo/record.ts';
+import { markTraffic } from '../support/traffic.ts';
+import { breakCanary, halfOfAllFails } from './faulty-pods.ts';
+import {
+  isPromoted,
+  lastingSchedule,
+  quickSchedule,
+  rolloutDeadlineMs,
+  runsAndIs,
+  untilPromoted,
+  upgradeTo,
+  useInstallation,
+} from './installation.ts';
+import { killLeader, leader, stopLeader, untilLeader } from './operator-pods.ts';
+
+const kills = process.env['TEST_LONG'] === '1' ? 20 : 3;
+/** A rollout of quickSchedule takes about this long, so that a random moment within it can be any moment of a rollout. */
+const rolloutMs = 25_000;
+const takeOverDeadlineMs = 90_000;
+const handOverSchedule: readonly ScheduleStep[] = quickSchedule.map((step) =>
+  step.weight === 25 ? { ...step, hold: '6s' } : step,
+);
+
+describe('a rollout whose operator dies', function () {
+  this.timeout((rolloutDeadlineMs + takeOverDeadlineMs) * kills);
+  const installation = useInstallation();
+
+  it(`converges though the leader is killed at ${kills} random moments, and fails no request`, async () => {
+    const { recorder, place, traffic } = installation();
+    const mark = markTraffic(traffic);
+    let version = await upgradeTo(installation(), { content: 'sound', schedule: quickSchedule });
+    let promotion = untilPromoted(installation(), version);
+    for (let kill = 1; kill <= kills; kill += 1) {
+      if (isPromoted(recorder.record)) {
+        await promotion;
+        version = await upgradeTo(installation(), { content: 'sound', schedule: quickSchedule });
+        promotion = untilPromoted(installation(), version);
+      }
+      await pause(Math.random() * (rolloutMs / Math.min(kills, 3)));
+      const { status, weight } = recorder.record;
+      const killed = await killLeader(place.kubectl);
+      console.log(`      kill ${kill}: phase ${status?.phase}, step ${status?.stepIndex}, weight ${weight}`);
+      await untilLeader(place.kubectl, ({ name }) => name !== killed);
+    }
+    await promotion;
+    expect((await mark.counts()).failedByVersion).to.deep.equal({});
+    expect(await mark.lostSessions()).to.deep.equal([]);
+  });
+
+  it('goes on under the next leader after a hand-over in the middle of a step', async () => {
+    const { recorder, place, traffic } = installation();
+    const mark = markTraffic(traffic);
+    const version = await upgradeTo(installation(), { content: 'sound', schedule: handOverSchedule });
+    const promotion = untilPromoted(installation(), version);
+    await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ weight }) => weight === 25);
+    const before = await stopLeader(place.kubectl);
+    await untilLeader(place.kubectl, ({ name }) => name !== before);
+    await promotion;
+    expect((await leader(place.kubectl)).name).not.to.equal(before);
+    expect((await mark.counts()).failedByVersion).to.deep.equal({});
+  });
+
+  it('takes a sick version back though the leader dies in the moment of its first fault', async () => {
+    const { recorder, place } = installation();
+    await upgradeTo(installation(), { content: 'faulty', fault: { kind: 'none' }, schedule: lastingSchedule });
+    const isServing = runsAndIs(recorder, 'Progressing');
+    await recorder.until(
+      '25 %',
+      { deadlineMs: rolloutDeadlineMs },
+      (record) => isServing(record) && record.weight === 25,
+    );
+    await breakCanary(place, halfOfAllFails);
+    await killLeader(place.kubectl);
+    await recorder.until(
+      'The rollback',
+      { deadlineMs: takeOverDeadlineMs },
+      ({ status }) => status?.phase === 'RolledBack',
+    );
+    expect(recorder.record.weight).to.equal(0);
+  });
+});

@@ -1,0 +1,72 @@
+// Issue, "What must be shown" 3: adoption, promotion and `helm upgrade` cost no client a failed request or a session.
+import { expect } from 'chai';
+import { images } from '../../k8s/demo/images.ts';
+import { names, prepareApi, upgradeApi } from '../../k8s/demo/install.ts';
+import { startRecorder } from '../../k8s/demo/record.ts';
+import { climb } from '../../k8s/demo/report.ts';
+import { startTraffic, untilServing } from '../../k8s/demo/traffic.ts';
+import { markTraffic } from '../support/traffic.ts';
+import {
+  apiValuesFor,
+  freshImage,
+  isPromoted,
+  namespace,
+  quickSchedule,
+  recordedIn,
+  rolloutDeadlineMs,
+  trafficSettings,
+  untilPromoted,
+  upgradeTo,
+  useInstallation,
+} from './installation.ts';
+
+const adoptNamespace = 'lk-adopt';
+const adoptHost = 'adopt.latchkey.test';
+
+describe('a healthy rollout', function () {
+  this.timeout(rolloutDeadlineMs * 2);
+  const installation = useInstallation();
+
+  it('climbs each step and is promoted without a failed request or a lost session, and helm upgrade in its middle moves nothing', async () => {
+    const { recorder, traffic, place } = installation();
+    const mark = markTraffic(traffic);
+    const from = recorder.record.weights.length;
+    const version = await upgradeTo(installation(), { content: 'sound', schedule: quickSchedule });
+    const promotion = untilPromoted(installation(), version);
+    await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ weight }) => weight === 25);
+    const sameImage = { repository: images.first.repository, tag: version };
+    await upgradeApi(place, sameImage, { route: { annotations: { 'e2e.latchkey.dev/note': version } } }, namespace);
+    await promotion;
+    expect(climb(recorder.record.weights.slice(from))).to.deep.equal(quickSchedule.map(({ weight }) => weight));
+    expect((await mark.counts()).failedByVersion).to.deep.equal({});
+    expect((await mark.counts()).requests).to.be.greaterThan(1000);
+    expect(await mark.lostSessions()).to.deep.equal([]);
+  });
+
+  it('begins with an adoption that fails no request', async () => {
+    const { place, cluster } = installation();
+    await prepareApi(place, adoptNamespace);
+    const image = await freshImage(cluster, 'sound');
+    const values = apiValuesFor(place, adoptHost);
+    await upgradeApi(place, image, { ...values, rollout: { ...values.rollout, enabled: false } }, adoptNamespace);
+    await untilServing(place.gatewayUrl, { host: adoptHost });
+    const traffic = await startTraffic({
+      k6: place.k6,
+      baseUrl: place.gatewayUrl,
+      settings: { ...trafficSettings(adoptHost), RATE: '60' },
+    });
+    const recorder = startRecorder(place.kubectl, recordedIn(adoptNamespace));
+    try {
+      const mark = markTraffic(traffic);
+      await upgradeApi(place, image, { rollout: { enabled: true } }, adoptNamespace);
+      await recorder.until('The adoption', { deadlineMs: rolloutDeadlineMs }, isPromoted);
+      expect((await mark.counts()).failedByVersion).to.deep.equal({});
+      expect(await mark.lostSessions()).to.deep.equal([]);
+    } finally {
+      recorder.stop();
+      await traffic.stop();
+      await place.kubectl.run(['delete', 'authrollout', names.release, '-n', adoptNamespace, '--ignore-not-found']);
+      await place.kubectl.run(['delete', 'namespace', adoptNamespace, '--wait=false']);
+    }
+  });
+});

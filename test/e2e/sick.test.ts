@@ -1,0 +1,79 @@
+// Issue, "What must be shown" 2: from the first faulty answer to the last canary answer at the client; the time for a
+// subtle fault is measured and printed with its evidence.
+import { expect } from 'chai';
+import type { Answer } from '../../k8s/demo/answers.ts';
+import { startTraffic } from '../../k8s/demo/traffic.ts';
+import { verdictText } from '../../k8s/demo/view.ts';
+import { markTraffic, percentile95 } from '../support/traffic.ts';
+import {
+  host,
+  lastingSchedule,
+  quickSchedule,
+  rolloutDeadlineMs,
+  runsAndIs,
+  trafficSettings,
+  upgradeTo,
+  useInstallation,
+} from './installation.ts';
+
+const rollouts = process.env['TEST_LONG'] === '1' ? 10 : 2;
+const exposureLimitMs = 3_000;
+/** A rollout that answers for less than this many requests a second proves nothing about the bound. */
+const leastRequestsPerSecond = 38;
+
+describe('a sick rollout', function () {
+  this.timeout(rolloutDeadlineMs * rollouts);
+  const installation = useInstallation();
+
+  it(`answers nobody later than ${exposureLimitMs / 1000} s after its first faulty answer, at p95 of ${rollouts} rollouts`, async () => {
+    const { recorder, traffic } = installation();
+    const exposuresMs: number[] = [];
+    for (let index = 0; index < rollouts; index += 1) {
+      const mark = markTraffic(traffic);
+      const fault = { kind: 'error', ratio: 0.5, afterRps: 30 };
+      const isRolledBack = runsAndIs(recorder, 'RolledBack');
+      const version = await upgradeTo(installation(), { content: 'faulty', fault, schedule: quickSchedule });
+      await recorder.until(`The rollback of ${version}`, { deadlineMs: rolloutDeadlineMs }, isRolledBack);
+      const exposure = await mark.exposure(version);
+      const counts = await mark.counts();
+      console.log(`      exposure ${exposure?.exposureMs} ms at ${exposure?.requestsPerSecond}/s`);
+      expect(recorder.record.status?.lastDecision?.reason).to.equal('SeverityP0');
+      expect(exposure?.requestsPerSecond).to.be.at.least(leastRequestsPerSecond);
+      expect(Object.keys(counts.failedByVersion)).to.deep.equal([version]);
+      expect(await mark.lostSessions()).to.deep.equal([]);
+      exposuresMs.push(exposure?.exposureMs ?? Number.NaN);
+    }
+    expect(percentile95(exposuresMs)).to.be.at.most(exposureLimitMs);
+  });
+
+  it('loses its traffic too when only a tenth of its logins fail, once the evidence is in', async () => {
+    const { recorder, place } = installation();
+    const settings = { ...trafficSettings(host), RATE: '120', USERS: '16', LOGINS_PER_S: '60', RETRY_SIGN_IN_MS: '0' };
+    const traffic = await startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings });
+    try {
+      const isZeroed = runsAndIs(recorder, 'Zeroed');
+      const fault = { kind: 'login-error', ratio: 0.1 };
+      const version = await upgradeTo(installation(), { content: 'faulty', fault, schedule: lastingSchedule });
+      await recorder.until(`The end of ${version}`, { deadlineMs: rolloutDeadlineMs }, isZeroed);
+      await traffic.catchUp();
+      const logins = traffic.answers.filter((answer) => answer.version === version && answer.route === 'login');
+      console.log(`      ${delayText(logins)}`);
+      console.log(`      ${recorder.record.status?.lastDecision?.message}`);
+      for (const result of recorder.record.status?.lastCheck?.results ?? []) {
+        console.log(`      ${result.check} ${result.value} (threshold ${result.threshold}) ${verdictText(result)}`);
+      }
+      expect(recorder.record.status?.lastDecision?.reason).to.equal('SeverityP1');
+      expect(recorder.record.weight).to.equal(0);
+    } finally {
+      await traffic.stop();
+    }
+  });
+});
+
+function delayText(logins: readonly Answer[]): string {
+  const refused = logins.filter(({ status }) => status === 401);
+  const first = refused[0]?.atMs ?? Number.NaN;
+  const last = logins.at(-1)?.atMs ?? Number.NaN;
+  const seconds = ((last - first) / 1000).toFixed(1);
+  return `subtle fault: ${seconds} s from the first refused login to the last canary login, ${refused.length} of ${logins.length} refused`;
+}

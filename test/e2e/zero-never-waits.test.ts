@@ -1,0 +1,142 @@
+// Issue, "What must be shown" 6: stable pods unready, node pressure, a paused rollout, a missing approval: none of them
+// delays weight 0.
+import { expect } from 'chai';
+import { images } from '../../k8s/demo/images.ts';
+import { names } from '../../k8s/demo/install.ts';
+import { markTraffic } from '../support/traffic.ts';
+import { breakCanary, halfOfAllFails, stableSelector } from './faulty-pods.ts';
+import {
+  lastingSchedule,
+  namespace,
+  rolloutDeadlineMs,
+  runsAndIs,
+  upgradeTo,
+  useInstallation,
+} from './installation.ts';
+import { podsOf, signalPod } from './pod-process.ts';
+import { untilTrue } from './until.ts';
+
+const exposureLimitMs = 3_000;
+const apiProcess = 'main.ts';
+
+describe('weight 0', function () {
+  this.timeout(rolloutDeadlineMs * 2);
+  const installation = useInstallation();
+
+  /** A faulty version that is still sound, at 25 % of the traffic. */
+  async function canaryAt25(): Promise<string> {
+    const { recorder } = installation();
+    const version = await upgradeTo(installation(), {
+      content: 'faulty',
+      fault: { kind: 'none' },
+      schedule: lastingSchedule,
+    });
+    const isServing = runsAndIs(recorder, 'Progressing');
+    await recorder.until(
+      '25 %',
+      { deadlineMs: rolloutDeadlineMs },
+      (record) => isServing(record) && record.weight === 25,
+    );
+    return version;
+  }
+
+  /** Breaks the canary and returns how long it went on answering after its first fault. */
+  async function exposureOfBreak(version: string): Promise<number> {
+    const { recorder, place, traffic } = installation();
+    const mark = markTraffic(traffic);
+    await breakCanary(place, halfOfAllFails);
+    await recorder.until('Weight 0', { deadlineMs: 30_000 }, ({ weight }) => weight === 0);
+    await recorder.until('The rollback', { deadlineMs: 60_000 }, ({ status }) => status?.phase === 'RolledBack');
+    const exposure = await mark.exposure(version);
+    console.log(`      exposure ${exposure?.exposureMs} ms at ${exposure?.requestsPerSecond}/s`);
+    return exposure?.exposureMs ?? Number.NaN;
+  }
+
+  const patchRollout = async (spec: object): Promise<void> => {
+    const { kubectl } = installation().place;
+    const patch = JSON.stringify({ spec });
+    await kubectl.run(['patch', 'aroll', names.release, '-n', namespace, '--type=merge', '-p', patch]);
+  };
+
+  it('comes in time while the rollout is paused', async () => {
+    const version = await canaryAt25();
+    await patchRollout({ paused: true });
+    try {
+      const { recorder } = installation();
+      await recorder.until('Paused', { deadlineMs: 30_000 }, ({ status }) =>
+        hasCondition(status?.conditions, 'Paused'),
+      );
+      expect(await exposureOfBreak(version)).to.be.at.most(exposureLimitMs);
+    } finally {
+      await patchRollout({ paused: false });
+    }
+  });
+
+  it('comes in time while an approval is missing', async () => {
+    const { recorder, place } = installation();
+    const version = await canaryAt25();
+    await breakCanary(place, { kind: 'latency', ratio: 0.3, delayMs: 350 });
+    await recorder.until('The wait for an approval', { deadlineMs: 90_000 }, ({ status }) => {
+      return status?.approvalNeeded !== undefined;
+    });
+    expect(recorder.record.weight).to.be.below(25);
+    // At half the weight the canary has about 20 requests a second: the evidence takes longer, the decision does not.
+    expect(await exposureOfBreak(version)).to.be.at.most(exposureLimitMs + 1_000);
+  });
+
+  it('comes in time while no pod of stable is ready', async () => {
+    const { place } = installation();
+    const version = await canaryAt25();
+    const frozen = await podsOf(place.kubectl, namespace, stableSelector);
+    expect(frozen.length).to.be.greaterThan(0);
+    try {
+      for (const pod of frozen) signalPod(pod, apiProcess, 'SIGSTOP');
+      await untilTrue('stable is unready', 60_000, async () => {
+        const pods = await podsOf(place.kubectl, namespace, stableSelector);
+        return pods.every(({ isReady }) => !isReady);
+      });
+      expect(await exposureOfBreak(version)).to.be.at.most(exposureLimitMs);
+    } finally {
+      for (const pod of frozen) signalPod(pod, apiProcess, 'SIGCONT');
+    }
+    await untilTrue('stable is ready again', 60_000, async () => {
+      const pods = await podsOf(place.kubectl, namespace, stableSelector);
+      return pods.length > 0 && pods.every(({ isReady }) => isReady);
+    });
+  });
+
+  it('comes in time while other pods want every core of the node', async () => {
+    const { place } = installation();
+    const version = await canaryAt25();
+    const image = `${images.first.repository}:${images.first.tag}`;
+    const greedy = ['--restart=Never', `--image=${image}`, '--image-pull-policy=IfNotPresent', '--command', '--'];
+    const pods = ['greedy-1', 'greedy-2'];
+    try {
+      for (const pod of pods) {
+        await place.kubectl.run(['run', pod, '-n', namespace, ...greedy, 'node', '-e', 'for (;;);']);
+      }
+      await place.kubectl.run(['wait', ...pods.map((pod) => `pod/${pod}`), '-n', namespace, '--for=condition=Ready']);
+      expect(await exposureOfBreak(version)).to.be.at.most(exposureLimitMs);
+    } finally {
+      await place.kubectl.run([
+        'delete',
+        'pod',
+        ...pods,
+        '-n',
+        namespace,
+        '--ignore-not-found',
+        '--grace-period=0',
+        '--force',
+      ]);
+    }
+  });
+});
+
+interface ConditionSeen {
+  readonly type: string;
+  readonly status: string;
+}
+
+function hasCondition(conditions: readonly ConditionSeen[] | undefined, type: string): boolean {
+  return conditions?.some((condition) => condition.type === type && condition.status === 'True') ?? false;
+}
