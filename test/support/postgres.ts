@@ -27,20 +27,23 @@ export interface TestDatabase {
 
 export interface TestServer {
   readonly server: EmbeddedPostgres;
+  readonly dataFolder: string;
   stop(): Promise<void>;
 }
 
 /** A server of its own, for tests that stop it. Durability is off: a crash of this server loses nothing anybody wants. */
 export const startTestServer = async (port?: number): Promise<TestServer> => {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-pg-'));
+  const dataFolder = join(folder, 'data');
   const server = await startEmbeddedPostgres({
-    dataFolder: join(folder, 'data'),
+    dataFolder,
     password: 'test',
     settings: ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=200'],
     ...(port === undefined ? {} : { port }),
   });
   return {
     server,
+    dataFolder,
     stop: async () => {
       await server.stop();
       await rm(folder, { recursive: true, force: true });

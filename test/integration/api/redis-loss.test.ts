@@ -1,0 +1,172 @@
+/** Redis is cache, counters and fan-out: its loss slows the API down and changes nothing else. Two APIs are two pods. */
+import { expect } from 'chai';
+import { type Answer, Api, type Tokens, tokensOf } from '../../support/api.ts';
+import { eventually } from '../../support/eventually.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { TestRedis } from '../../support/redis.ts';
+
+const LIMIT = 60;
+
+describe('without redis', () => {
+  let database: TestDatabase;
+  let redis: TestRedis;
+  let pods: readonly [Api, Api];
+
+  const readiness = async (api: Api) => (await api.get('/api/health/ready')).body['status'];
+  const untilReady = (status: string) =>
+    eventually(`both pods are ${status}`, 10_000, async () => {
+      const found = await Promise.all(pods.map(readiness));
+      return found.every((each) => each === status);
+    });
+
+  beforeEach(async () => {
+    [database, redis] = await Promise.all([createTestDatabase(), TestRedis.start()]);
+    const start = () => Api.start({ databaseUrl: database.url, redisUrl: redis.url });
+    pods = [await start(), await start()];
+    await untilReady('ok');
+  });
+  afterEach(async () => {
+    await Promise.all(pods.map((api) => api.stop()));
+    await redis.kill();
+    await database.drop();
+  });
+
+  it('ready says degraded and goes on with 200, and ok again when redis is back', async () => {
+    await redis.kill();
+    await untilReady('degraded');
+    const answer = await pods[0].get('/api/health/ready');
+    expect([answer.status, answer.body['checks']]).to.deep.equal([200, { database: 'up', redis: 'down' }]);
+    await redis.start();
+    await untilReady('ok');
+  });
+
+  it('nobody is logged out and nothing is 5xx when redis dies in the middle of traffic and comes back empty', async () => {
+    const [first, second] = pods;
+    const sessions = await Promise.all(Array.from({ length: 10 }, () => first.newSession()));
+    const statuses: number[] = [];
+    let isOver = false;
+    const live = async (tokens: Tokens, index: number): Promise<void> => {
+      let { accessToken, refreshToken } = tokens;
+      const api = index % 2 === 0 ? first : second;
+      while (!isOver) {
+        const answers: Answer[] = [
+          await api.validate(accessToken),
+          await api.me(accessToken),
+          await api.refresh(refreshToken),
+        ];
+        statuses.push(...answers.map((answer) => answer.status));
+        ({ accessToken, refreshToken } = tokensOf(answers[2] as Answer));
+      }
+    };
+    const users = sessions.map(live);
+    const seen = (count: number) => eventually(`${count} answers`, 15_000, () => statuses.length >= count);
+    await seen(60);
+    await redis.kill();
+    await untilReady('degraded');
+    await seen(statuses.length + 60);
+    await redis.start();
+    await untilReady('ok');
+    await seen(statuses.length + 60);
+    isOver = true;
+    await Promise.all(users);
+    expect(statuses.filter((status) => status !== 200)).to.deep.equal([]);
+  });
+
+  it('a logout on one pod is seen at once by the other, which had the session in its memory', async () => {
+    const [first, second] = pods;
+    const { accessToken } = await first.newSession();
+    expect((await second.validate(accessToken)).status).to.equal(200);
+    expect((await second.validate(accessToken)).status).to.equal(200);
+    await first.send('POST', '/api/v1/auth/logout', { bearer: accessToken });
+    await eventually(
+      'the other pod has heard it',
+      1_000,
+      async () => (await second.validate(accessToken)).status === 401,
+    );
+  });
+
+  it('a logout while redis is away is seen by both pods, and still when redis is back', async () => {
+    const [first, second] = pods;
+    const { accessToken } = await first.newSession();
+    expect((await second.validate(accessToken)).status).to.equal(200);
+    await redis.kill();
+    await untilReady('degraded');
+    expect((await second.validate(accessToken)).status).to.equal(200);
+    await first.send('POST', '/api/v1/auth/logout', { bearer: accessToken });
+    expect((await first.validate(accessToken)).status).to.equal(401);
+    expect((await second.validate(accessToken)).status).to.equal(401);
+    await redis.start();
+    await untilReady('ok');
+    expect((await first.validate(accessToken)).status).to.equal(401);
+    expect((await second.validate(accessToken)).status).to.equal(401);
+  });
+
+  it('a revocation survives an emptied redis and new pods: the database is the truth', async () => {
+    const { accessToken } = await pods[0].newSession();
+    await pods[0].send('POST', '/api/v1/auth/logout', { bearer: accessToken });
+    await redis.command((client) => client.flushall());
+    const fresh = await Api.start({ databaseUrl: database.url, redisUrl: redis.url });
+    expect((await fresh.validate(accessToken)).body).to.include({ code: 'session-ended' });
+    await fresh.stop();
+  });
+
+  describe('rate limits', () => {
+    let limited: Api;
+    beforeEach(async () => {
+      limited = await Api.start({
+        databaseUrl: database.url,
+        redisUrl: redis.url,
+        env: { RATE_LIMIT_PER_MINUTE: String(LIMIT) },
+      });
+      await eventually('ready', 5_000, async () => (await readiness(limited)) === 'ok');
+    });
+    afterEach(() => limited.stop());
+
+    const probe = (api: Api) => api.get('/api/v1/auth/validate');
+    const spend = (api: Api, count: number) => Promise.all(Array.from({ length: count }, () => probe(api)));
+
+    it('refuse with 429, Retry-After and RateLimit headers, and count the refusal', async () => {
+      await spend(limited, LIMIT);
+      const answer = await probe(limited);
+      expect([answer.status, answer.body['code']]).to.deep.equal([429, 'rate-limited']);
+      expect(Number(answer.headers['retry-after'])).to.be.within(1, 60);
+      expect(answer.headers['ratelimit']).to.match(/r=0; t=\d+/);
+      expect(answer.headers['ratelimit-policy']).to.match(/q=60; w=60/);
+      expect(await limited.metric('auth_rate_limit_exceeded_total')).to.equal(1);
+      expect((await limited.get('/api/health/ready')).status, 'probes are not limited').to.equal(200);
+    });
+
+    it('are one budget for all pods', async () => {
+      const sibling = await Api.start({
+        databaseUrl: database.url,
+        redisUrl: redis.url,
+        env: { RATE_LIMIT_PER_MINUTE: String(LIMIT) },
+      });
+      await eventually('ready', 5_000, async () => (await readiness(sibling)) === 'ok');
+      await spend(limited, LIMIT / 2);
+      const answers = await spend(sibling, LIMIT);
+      await sibling.stop();
+      expect(answers.filter((answer) => answer.status === 429)).to.have.length(LIMIT / 2);
+    });
+
+    it('hold while redis is away: what was spent stays spent', async () => {
+      await spend(limited, LIMIT - 10);
+      await redis.kill();
+      await eventually('degraded', 5_000, async () => (await readiness(limited)) === 'degraded');
+      const answers = await spend(limited, 30);
+      expect(answers.filter((answer) => answer.status === 429)).to.have.length(20);
+      expect(answers.filter((answer) => answer.status >= 500)).to.deep.equal([]);
+      await redis.start();
+      await eventually('ok', 10_000, async () => (await readiness(limited)) === 'ok');
+      expect((await probe(limited)).status).to.be.oneOf([401, 429]);
+    });
+
+    it('cannot be moved by a header that no trusted proxy sent', async () => {
+      for (let i = 0; i < LIMIT; i += 1) {
+        await limited.get('/api/v1/auth/validate', { headers: { 'x-forwarded-for': `203.0.113.${i}` } });
+      }
+      const answer = await limited.get('/api/v1/auth/validate', { headers: { 'x-forwarded-for': '203.0.113.250' } });
+      expect(answer.status).to.equal(429);
+    });
+  });
+});
