@@ -2,8 +2,9 @@
  * What the product's Dockerfiles need and a machine without a registry lacks: a local `node:24-bookworm-slim`, made of the
  * node that runs this and the libraries it links to, and the production dependencies. images.ts hands both to buildah.
  */
-import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+
 import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { LocalClusterError } from './failure.ts';
@@ -55,7 +56,10 @@ export async function productionDependencies(project: string): Promise<string> {
     .filter(([place, about]) => isTopLevel(place) && about.dev !== true && existsSync(join(project, place)))
     .map(([place]) => place);
   if (places.length === 0) {
-    throw new LocalClusterError('IMAGE_BUILD_FAILED', `${project} has no installed dependencies: run npm ci there first`);
+    throw new LocalClusterError(
+      'IMAGE_BUILD_FAILED',
+      `${project} has no installed dependencies: run npm ci there first`,
+    );
   }
   const unfinished = `${folder}.new`;
   rmSync(unfinished, { recursive: true, force: true });
@@ -86,6 +90,8 @@ async function librariesOf(programs: readonly string[]): Promise<readonly string
   const listings = await Promise.all(programs.map(async (program) => (await tryRun('ldd', [program])) ?? ''));
   const linked = listings.flatMap((text) => [...text.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map((match) => match[1] ?? ''));
   const libc = linked.find((path) => path.includes('libc.so')) ?? '/lib/libc.so.6';
-  const nameService = ['libnss_dns.so.2', 'libnss_files.so.2', 'libresolv.so.2'].map((name) => join(dirname(libc), name));
+  const nameService = ['libnss_dns.so.2', 'libnss_files.so.2', 'libresolv.so.2'].map((name) =>
+    join(dirname(libc), name),
+  );
   return [...new Set([...linked, ...nameService.filter((path) => existsSync(path))])];
 }

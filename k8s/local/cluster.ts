@@ -62,6 +62,10 @@ const clusterParts = [
   'redis-server',
   'postgres',
   'buildah',
+  'openssl',
+  'ip',
+  'iptables',
+  'conntrack',
   'gateway-api-crds',
   'contour-crds',
 ] as const satisfies readonly PartName[];

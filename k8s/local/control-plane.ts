@@ -2,9 +2,10 @@
  * etcd, kube-apiserver, kube-controller-manager and kube-scheduler as host processes. cluster.ts calls
  * `startControlPlane`; node.ts comes next.
  */
-import { connect } from 'node:net';
+
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
+import { connect } from 'node:net';
 import { bridge, paths, ports, serviceNetwork } from './layout.ts';
 import { pkiFile } from './pki.ts';
 import { startProcess, waitUntilUp } from './processes.ts';

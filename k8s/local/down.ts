@@ -100,7 +100,7 @@ async function unmountAll(): Promise<void> {
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
     .filter((point) => point.startsWith(`${stateDir}/`) || point.startsWith(`${runDir}/`))
-    .reverse();
+    .toReversed();
   for (const point of mounts) {
     if ((await tryRun('umount', [point])) === undefined) await run('umount', ['--lazy', point]);
   }
@@ -112,7 +112,11 @@ function shimSockets(): string[] {
   if (!existsSync(tasks)) return [];
   return readdirSync(tasks).flatMap((id) => {
     try {
-      return [readFileSync(join(tasks, id, 'address'), 'utf8').replace('unix://', '').trim()];
+      return [
+        readFileSync(join(tasks, id, 'address'), 'utf8')
+          .replace('unix://', '')
+          .trim(),
+      ];
     } catch {
       return [];
     }

@@ -90,7 +90,9 @@ async function importFromLayout(layout: string, name: string): Promise<void> {
   const manifest = index.manifests.find((entry) => entry.annotations?.[refName] === name);
   if (manifest === undefined) throw new LocalClusterError('IMAGE_BUILD_FAILED', `${name} is not in ${layout}`);
   const blobOf = (digest: string) => join('blobs', ...digest.split(':'));
-  const { config, layers } = manifestSchema.parse(JSON.parse(readFileSync(join(layout, blobOf(manifest.digest)), 'utf8')));
+  const { config, layers } = manifestSchema.parse(
+    JSON.parse(readFileSync(join(layout, blobOf(manifest.digest)), 'utf8')),
+  );
   const present = new Set((await ctr('ctr', ['content', 'list', '--quiet'])).split('\n'));
   const digests = [manifest, config, ...layers].map(({ digest }) => digest);
   const missing = digests.filter((digest) => digest === manifest.digest || !present.has(digest));

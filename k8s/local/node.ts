@@ -119,7 +119,11 @@ function kubeletConfig(): object {
     port: ports.kubelet,
     healthzPort: 0,
     containerRuntimeEndpoint: `unix://${paths.containerdSocket}`,
-    authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: pkiFile('ca.crt') } },
+    authentication: {
+      anonymous: { enabled: false },
+      webhook: { enabled: true },
+      x509: { clientCAFile: pkiFile('ca.crt') },
+    },
     authorization: { mode: 'Webhook' },
     cgroupDriver: 'cgroupfs',
     failSwapOn: false,

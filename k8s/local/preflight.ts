@@ -9,6 +9,9 @@ export function checkMachine(): void {
   }
   if (process.getuid?.() !== 0) {
     const message = 'the local cluster needs root for its network, mounts and containers';
-    throw new LocalClusterError('NOT_ROOT', `${message}: run it with sudo, or use your own cluster with --context NAME`);
+    throw new LocalClusterError(
+      'NOT_ROOT',
+      `${message}: run it with sudo, or use your own cluster with --context NAME`,
+    );
   }
 }

@@ -2,8 +2,18 @@
  * A process of its own, started by prometheus.ts: lists the annotated pods every second and writes Prometheus' target
  * file when they changed; keeps the components' logs bounded on the side.
  */
-import { closeSync, existsSync, ftruncateSync, openSync, readdirSync, readFileSync, renameSync } from 'node:fs';
-import { readSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
