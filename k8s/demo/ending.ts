@@ -1,7 +1,7 @@
 // How the demo ends: what it made is taken away, or explained when it stays; a failure says why and the way out. Called by
 // demo.ts last.
 import { clusterDown } from '../local/cluster.ts';
-import { LocalClusterError, reasonOf } from '../local/failure.ts';
+import { LocalClusterError } from '../local/failure.ts';
 import { names } from './install.ts';
 import type { DemoOptions } from './options.ts';
 import type { Place } from './place.ts';
@@ -25,15 +25,16 @@ export async function cleanUp(options: DemoOptions, place: Place | undefined, sc
 
 /** Lines that a person can paste to look around in what --keep left running. */
 export function exploreLines(options: DemoOptions, place: Place): string[] {
-  const { kubectl } = place;
+  const { rollout, namespace } = { rollout: names.release, namespace: names.namespace };
   return [
     '',
     'Everything still runs. Look around:',
-    `  ${kubectl.shown} get aroll -n ${names.namespace}`,
-    `  ${kubectl.shown} describe aroll ${names.release} -n ${names.namespace}`,
-    `  ${kubectl.shown} get httproute,deploy,pods -n ${names.namespace}`,
-    `  ${kubectl.shown} get events -n ${names.namespace} --sort-by=.lastTimestamp`,
-    `  ${kubectl.shown} logs deploy/${names.operatorRelease} -n ${names.operatorNamespace} --follow`,
+    ...place.kubectl.setUpLines.map((line) => `  ${line}`),
+    `  kubectl get aroll --namespace ${namespace} --watch`,
+    `  kubectl describe aroll ${rollout} --namespace ${namespace}`,
+    `  kubectl get httproutes,deployments,pods --namespace ${namespace}`,
+    `  kubectl get events --namespace ${namespace} --sort-by=.metadata.creationTimestamp`,
+    `  kubectl logs deployment/${names.operatorRelease} --namespace ${names.operatorNamespace}`,
     `  curl ${place.gatewayUrl}/api/health`,
     ...(options.context === undefined ? ['Remove it: npm run demo:down'] : []),
   ];
@@ -50,5 +51,6 @@ const waysOut: Readonly<Record<string, string>> = {
 export function whyAndWayOut(error: unknown): string[] {
   const code = error instanceof LocalClusterError ? error.code : '';
   const wayOut = waysOut[code] ?? 'Run it again with --keep to look at what it left, then npm run demo:down.';
-  return ['', `The demo failed: ${reasonOf(error)}`, wayOut];
+  const why = error instanceof Error ? error.message : String(error);
+  return ['', `The demo failed: ${why}`, wayOut];
 }

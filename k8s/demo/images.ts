@@ -24,14 +24,20 @@ const buildDeadlineMs = 600_000;
 interface Recipe {
   readonly image: ImageName;
   readonly dockerfile: string;
+  readonly context: string;
   readonly buildArgs: Readonly<Record<string, string>>;
 }
 
 const recipes: readonly Recipe[] = [
-  { image: images.operator, dockerfile: 'operator/Dockerfile', buildArgs: {} },
-  { image: images.first, dockerfile: 'api/Dockerfile', buildArgs: { APP_VERSION: versions.first } },
-  { image: images.healthy, dockerfile: 'api/Dockerfile', buildArgs: { APP_VERSION: versions.healthy } },
-  { image: images.sick, dockerfile: 'test/faults/Dockerfile', buildArgs: { API_IMAGE: nameOf(images.first) } },
+  { image: images.operator, dockerfile: 'operator/Dockerfile', context: '.', buildArgs: {} },
+  { image: images.first, dockerfile: 'api/Dockerfile', context: '.', buildArgs: { APP_VERSION: versions.first } },
+  { image: images.healthy, dockerfile: 'api/Dockerfile', context: '.', buildArgs: { APP_VERSION: versions.healthy } },
+  {
+    image: images.sick,
+    dockerfile: 'test/faults/Dockerfile',
+    context: 'test/faults',
+    buildArgs: { API_IMAGE: nameOf(images.first) },
+  },
 ];
 
 /** Builds the images one after the other and brings them to where the cluster's node finds them. */
@@ -44,15 +50,15 @@ export async function buildImages(place: Place, note: (text: string) => void): P
   }
 }
 
-async function buildLocally({ image, dockerfile, buildArgs }: Recipe): Promise<void> {
-  await buildImage({ dockerfile: join(root, dockerfile), context: root, tag: nameOf(image), buildArgs });
+async function buildLocally({ image, dockerfile, context, buildArgs }: Recipe): Promise<void> {
+  await buildImage({ dockerfile: join(root, dockerfile), context: join(root, context), tag: nameOf(image), buildArgs });
 }
 
-async function buildWithDocker({ image, dockerfile, buildArgs }: Recipe, context: string): Promise<void> {
+async function buildWithDocker({ image, dockerfile, context, buildArgs }: Recipe, cluster: string): Promise<void> {
   const args = Object.entries(buildArgs).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]);
-  const load = loadCommand(context, nameOf(image));
+  const load = loadCommand(cluster, nameOf(image));
   const options = { cwd: root, timeoutMs: buildDeadlineMs };
-  await run('docker', ['build', '--file', dockerfile, '--tag', nameOf(image), ...args, '.'], options);
+  await run('docker', ['build', '--file', dockerfile, '--tag', nameOf(image), ...args, context], options);
   await run(load.file, load.args, options);
 }
 

@@ -3,6 +3,8 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
+import { LocalClusterError, reasonOf } from '../local/failure.ts';
+import type { Kubectl } from './kubectl.ts';
 import type { Place } from './place.ts';
 import type { ScheduleStep } from './record.ts';
 
@@ -18,6 +20,7 @@ const apiChart = fileURLToPath(new URL('../../charts/latchkey', import.meta.url)
 const operatorChart = fileURLToPath(new URL('../../charts/latchkey-operator', import.meta.url));
 const helmDeadlineMs = 180_000;
 const databaseDeadlineMs = 15_000;
+const availableWithinS = 90;
 
 /** What an image is called in the charts' values. */
 export interface ImageName {
@@ -34,10 +37,24 @@ export async function installOperator(place: Place, image: ImageName, values: Va
   await ensureNamespace(place, operatorNamespace);
   const all = { image: { ...image, pullPolicy: 'IfNotPresent' }, ...values };
   await helmUpgrade(place, { release: operatorRelease, chart: operatorChart, namespace: operatorNamespace }, all);
-  await place.kubectl.run(
-    ['rollout', 'status', `deployment/${operatorRelease}`, '--namespace', operatorNamespace, '--timeout=120s'],
-    { timeoutMs: 130_000 },
-  );
+  await untilAvailable(place.kubectl, operatorNamespace, operatorRelease);
+}
+
+/** @throws LocalClusterError CLUSTER_UNHEALTHY with the pods' states and their last words */
+async function untilAvailable(kubectl: Kubectl, namespace: string, deployment: string): Promise<void> {
+  const where = ['--namespace', namespace];
+  const timeout = `--timeout=${availableWithinS}s`;
+  const bounds = { timeoutMs: (availableWithinS + 10) * 1000 };
+  try {
+    await kubectl.run(['rollout', 'status', `deployment/${deployment}`, ...where, timeout], bounds);
+  } catch (cause) {
+    const logs = ['logs', `deployment/${deployment}`, ...where, '--tail=15'];
+    const states = await kubectl.run(['get', 'pods', ...where]).catch(reasonOf);
+    const words = await kubectl.run([...logs, '--previous']).catch(() => kubectl.run(logs).catch(reasonOf));
+    throw new LocalClusterError('CLUSTER_UNHEALTHY', `${deployment} does not become available.\n${states}\n${words}`, {
+      cause,
+    });
+  }
 }
 
 /** The namespace, the database and the Secret that the chart expects to exist. */

@@ -1,12 +1,13 @@
 // Speaks to the cluster as a person would: through kubectl. Called by the demo and by the end-to-end tests; what it
 // returns is `unknown` and parsed by whoever asked (record.ts, install.ts, test/support).
 import { spawn } from 'node:child_process';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type RunOptions, run } from '../local/run.ts';
 
 export interface Kubectl {
-  /** The command line before the verb, to be shown to a person: `kubectl --kubeconfig …`. */
-  readonly shown: string;
+  /** Lines for a shell after which plain `kubectl` means this cluster. */
+  readonly setUpLines: readonly string[];
   run(args: readonly string[], options?: RunOptions): Promise<string>;
   /** Applies manifests given as objects, server-side, as the field manager `latchkey-demo`. */
   apply(objects: readonly object[]): Promise<void>;
@@ -18,12 +19,18 @@ export interface Kubectl {
 
 const reconnectAfterMs = 200;
 
-/** @param prefix what chooses the cluster, such as `--kubeconfig FILE` or `--context NAME` */
-export function openKubectl(file: string, prefix: readonly string[]): Kubectl {
+/** What chooses the cluster: a kubeconfig of its own, or a context of the user's. */
+export type ChosenCluster = { readonly kubeconfig: string } | { readonly context: string };
+
+export function openKubectl(file: string, cluster: ChosenCluster): Kubectl {
+  const prefix = 'context' in cluster ? ['--context', cluster.context] : ['--kubeconfig', cluster.kubeconfig];
   const runKubectl = (args: readonly string[], options?: RunOptions): Promise<string> =>
     run(file, [...prefix, ...args], options);
   return {
-    shown: [file, ...prefix].join(' '),
+    setUpLines:
+      'context' in cluster
+        ? [`kubectl config use-context ${cluster.context}`]
+        : [`export KUBECONFIG=${cluster.kubeconfig} PATH=${dirname(file)}:$PATH`],
     run: runKubectl,
     apply: async (objects) => {
       const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });

@@ -28,10 +28,9 @@ export async function localPlace(progress: Progress, signal: AbortSignal): Promi
 
 export function placeOf(cluster: Cluster): Place {
   const { kubeconfig, k6, gatewayUrl, gateway, prometheusUrl, postgresUrl, redisUrl } = cluster;
-  const choose = ['--kubeconfig', kubeconfig];
   return {
-    kubectl: openKubectl(cluster.kubectl, choose),
-    helm: (args, options) => run(cluster.helm, [...args, ...choose], options),
+    kubectl: openKubectl(cluster.kubectl, { kubeconfig }),
+    helm: (args, options) => run(cluster.helm, [...args, '--kubeconfig', kubeconfig], options),
     k6,
     gatewayUrl,
     gateway,
@@ -50,7 +49,7 @@ export function placeOf(cluster: Cluster): Place {
 export async function contextPlace(options: ContextOptions, progress: Progress): Promise<Place> {
   const said = saidByUser(options);
   const parts = await partsFor(['kubectl', 'helm', 'k6'], { progress });
-  const kubectl = openKubectl(parts.kubectl, ['--context', options.name]);
+  const kubectl = openKubectl(parts.kubectl, { context: options.name });
   const missing = await missingIn(kubectl, said.gateway);
   if (missing.length > 0) throw new LocalClusterError('CONTEXT_INCOMPLETE', missing.join('\n'));
   return {
