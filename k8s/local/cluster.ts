@@ -8,12 +8,13 @@ import { apiserverGet, startControlPlane } from './control-plane.ts';
 import { startDataStores } from './data-stores.ts';
 import { tearDown } from './down.ts';
 import { startGateway } from './gateway.ts';
-import { bridge, gateway, paths, ports, runDir, stateDir } from './layout.ts';
+import { bridge, gateway, locks, paths, ports, runDir, stateDir } from './layout.ts';
+import { withLock } from './lock.ts';
 import { refuseForeignNetwork, setUpNetwork } from './network.ts';
 import { startNode } from './node.ts';
 import { type PartName, partsFor } from './parts.ts';
 import { createPki, pkiFile } from './pki.ts';
-import { checkMachine } from './preflight.ts';
+import { checkMachine, refuseTakenPorts } from './preflight.ts';
 import { runningPids } from './processes.ts';
 import { type Progress, silentProgress } from './progress.ts';
 import { startPrometheus } from './prometheus.ts';
@@ -70,6 +71,9 @@ const clusterParts = [
   'contour-crds',
 ] as const satisfies readonly PartName[];
 
+/** A cold start builds for a quarter of an hour; a second caller waits for it. */
+const lockTimeoutMs = 45 * 60_000;
+
 /** The components that must run; the first that does not makes a cluster unhealthy. */
 const components = [
   'etcd',
@@ -93,28 +97,32 @@ const components = [
  */
 export async function clusterUp(options: ClusterOptions = {}): Promise<Cluster> {
   const progress = options.progress ?? silentProgress;
-  const running = readCluster();
-  if (running !== undefined && (await isHealthy())) return running;
+  const signal = options.signal === undefined ? {} : { signal: options.signal };
   checkMachine();
-  const parts = await partsFor(clusterParts, { progress, ...(options.signal ? { signal: options.signal } : {}) });
-  if (existsSync(stateDir) || existsSync(runDir)) {
-    await progress.stage('removing what an earlier run left', async () => await tearDown());
-  }
-  try {
-    const cluster = await startEverything(parts, progress);
-    writeFileSync(paths.cluster, JSON.stringify(cluster, null, 2), { mode: 0o600 });
-    return cluster;
-  } catch (error) {
-    // Logs stay for a look; processes, mounts and links go, so that the next start finds a clean machine.
-    await tearDown({ keepLogs: true });
-    throw error;
-  }
+  return await withLock(locks.cluster, { timeoutMs: lockTimeoutMs, ...signal }, async () => {
+    const running = readCluster();
+    if (running !== undefined && (await isHealthy())) return running;
+    const parts = await partsFor(clusterParts, { progress, ...signal });
+    if (existsSync(stateDir) || existsSync(runDir)) {
+      await progress.stage('removing what an earlier run left', async () => await tearDown());
+    }
+    try {
+      return await startEverything(parts, progress);
+    } catch (error) {
+      // Logs stay for a look; processes, mounts and links go, so that the next start finds a clean machine.
+      await tearDown({ keepLogs: true });
+      throw error;
+    }
+  });
 }
 
 /** Removes every process, mount, link, packet rule, control group and file of the cluster. Fine when there is none. */
 export async function clusterDown(options: ClusterOptions = {}): Promise<void> {
   const progress = options.progress ?? silentProgress;
-  await progress.stage('taking the cluster down', async () => await tearDown());
+  checkMachine();
+  await withLock(locks.cluster, { timeoutMs: lockTimeoutMs }, async () => {
+    await progress.stage('taking the cluster down', async () => await tearDown());
+  });
 }
 
 /** The cluster that runs, undefined when there is none or when one of its components has ended. */
@@ -141,6 +149,7 @@ type ClusterParts = Readonly<Record<(typeof clusterParts)[number], string>>;
 
 async function startEverything(parts: ClusterParts, progress: Progress): Promise<Cluster> {
   await refuseForeignNetwork();
+  await refuseTakenPorts();
   mkdirSync(stateDir, { recursive: true });
   mkdirSync(runDir, { recursive: true });
   await progress.stage('network and certificates', async () => {
@@ -152,7 +161,7 @@ async function startEverything(parts: ClusterParts, progress: Progress): Promise
     progress.stage('PostgreSQL and Redis', async () => await startDataStores(parts)),
     startKubernetes(parts, progress),
   ]);
-  return {
+  const cluster = {
     kubeconfig: pkiFile('admin.kubeconfig'),
     kubectl: parts.kubectl,
     helm: parts.helm,
@@ -165,6 +174,8 @@ async function startEverything(parts: ClusterParts, progress: Progress): Promise
     gateway,
     pids: runningPids(),
   };
+  writeFileSync(paths.cluster, JSON.stringify(cluster, null, 2), { mode: 0o600 });
+  return cluster;
 }
 
 async function startKubernetes(parts: ClusterParts, progress: Progress): Promise<void> {

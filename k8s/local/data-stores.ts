@@ -3,8 +3,9 @@
  * URLs go into the cluster's state file.
  */
 import { randomBytes } from 'node:crypto';
-import { chownSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chownSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { z } from 'zod';
 import { canConnect } from './control-plane.ts';
 import { bridge, paths, ports } from './layout.ts';
 import { startProcess, waitUntilUp } from './processes.ts';
@@ -20,6 +21,7 @@ export interface DataStores {
 /** `nobody`: PostgreSQL refuses to run as root. */
 const unprivileged = { uid: 65534, gid: 65534 } as const;
 const startTimeoutMs = 60_000;
+const linksSchema = z.array(z.object({ source: z.string(), target: z.string() }));
 
 /** Starts both; their passwords are new with every cluster. */
 export async function startDataStores(binaries: Binaries): Promise<DataStores> {
@@ -55,6 +57,11 @@ async function startPostgres(binaries: Binaries): Promise<string> {
 function copyForEverybody(native: string): string {
   const programs = join(paths.postgres, 'programs');
   cpSync(native, programs, { recursive: true, verbatimSymlinks: true });
+  // npm packages carry no links: the package's install script makes them, where install scripts are allowed.
+  for (const link of linksSchema.parse(JSON.parse(readFileSync(join(programs, 'pg-symlinks.json'), 'utf8')))) {
+    const target = join(programs, link.target.replace(/^native\//, ''));
+    if (!existsSync(target)) symlinkSync(basename(link.source), target);
+  }
   return programs;
 }
 

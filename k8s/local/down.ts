@@ -3,7 +3,7 @@
  * started. cluster.ts calls `tearDown` for `down`, after a failed start, and before a start that finds leftovers.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { cniNetwork, paths, runDir, stateDir } from './layout.ts';
 import { tearDownNetwork } from './network.ts';
 import { killPids, stopProcess } from './processes.ts';
@@ -25,6 +25,7 @@ const cgroupRoot = '/sys/fs/cgroup';
 
 /** Stops every process and removes mounts, links, packet rules, control groups and files. */
 export async function tearDown(options: TearDownOptions = {}): Promise<void> {
+  if (!existsSync(stateDir) && !existsSync(runDir)) return;
   for (const group of stopOrder) await Promise.all(group.map(async (name) => await stopProcess(name)));
   const sockets = shimSockets();
   await killPids(leftoverPids());
@@ -40,7 +41,6 @@ export async function tearDown(options: TearDownOptions = {}): Promise<void> {
 
 /** Container processes (by control group) and everything that was started with one of our folders in its command. */
 function leftoverPids(): number[] {
-  if (!existsSync(stateDir) && !existsSync(runDir)) return [];
   const inContainers = ourCgroups().flatMap((folder) => pidsIn(folder));
   const byCommand = allPids().filter((pid) => pid !== process.pid && isOurs(pid));
   return [...new Set([...inContainers, ...byCommand])];
@@ -85,7 +85,6 @@ function foldersIn(folder: string): string[] {
 }
 
 function removeCgroups(): void {
-  if (!existsSync(stateDir) && !existsSync(runDir)) return;
   for (const folder of ourCgroups()) {
     try {
       rmdirSync(folder);
@@ -126,6 +125,7 @@ function shimSockets(): string[] {
 /** What the kubelet and the CNI library write outside our folders, at places that cannot be set. */
 function removeTraces(): void {
   removeEntries('/var/lib/cni/results', (name) => name.startsWith(`${cniNetwork}-`));
+  removeEntries('/var/lib/kubelet/device-plugins', (name) => name === 'kubelet.sock');
   removeEntries('/var/log/containers', (_name, path) => linkTarget(path).startsWith(`${stateDir}/`));
 }
 
@@ -135,9 +135,8 @@ function removeEntries(folder: string, isOurEntry: (name: string, path: string) 
     const path = join(folder, name);
     if (isOurEntry(name, path)) rmSync(path, { force: true });
   }
-  for (const empty of [folder, join(folder, '..')]) {
-    if (empty.startsWith('/var/lib/cni') || empty === '/var/log/containers') removeWhenEmpty(empty);
-  }
+  removeWhenEmpty(folder);
+  if (folder !== '/var/log/containers') removeWhenEmpty(dirname(folder));
 }
 
 function removeWhenEmpty(folder: string): void {

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { buildah, ensureBaseImage, productionDependencies } from './base-image.ts';
 import { LocalClusterError, reasonOf } from './failure.ts';
-import { paths } from './layout.ts';
+import { locks, paths } from './layout.ts';
+import { withLock } from './lock.ts';
 import { ctr } from './node.ts';
 import { run, tryRun } from './run.ts';
 
@@ -42,8 +43,10 @@ export async function buildImage(options: ImageOptions): Promise<string> {
   const name = qualifiedName(options.tag);
   mkdirSync(paths.images, { recursive: true });
   try {
-    if (await hasDocker()) await buildWithDocker(options, name);
-    else await buildWithBuildah(options, name);
+    await withLock(locks.images, { timeoutMs: buildTimeoutMs }, async () => {
+      if (await hasDocker()) await buildWithDocker(options, name);
+      else await buildWithBuildah(options, name);
+    });
   } catch (cause) {
     const message = `${options.tag} could not be built from ${options.dockerfile}: ${reasonOf(cause)}`;
     throw new LocalClusterError('IMAGE_BUILD_FAILED', message, { cause });

@@ -9,6 +9,9 @@ export const stateDir = '/var/lib/latchkey-local';
 /** Sockets, pid files and mounts; gone after a reboot. */
 export const runDir = '/run/latchkey-local';
 
+/** Held while the cluster is started or stopped, and while an image is built; outside the folders that `down` removes. */
+export const locks = { cluster: '/run/latchkey-local.lock', images: '/run/latchkey-local-images.lock' } as const;
+
 export const paths = {
   cluster: join(stateDir, 'cluster.json'),
   settings: join(stateDir, 'settings-before.json'),

@@ -2,10 +2,10 @@
  * The cache of parts, `$XDG_CACHE_HOME/latchkey` or `~/.cache/latchkey`: one folder a part and version, so that a new pin
  * never meets an old binary. It makes the next start faster and is never needed. parts.ts and the sources use it.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { waitFor } from '../wait.ts';
+import { withLock } from '../lock.ts';
 import { type PartName, pins } from './pins.ts';
 
 const lockTimeoutMs = 30 * 60_000;
@@ -46,23 +46,5 @@ export async function withScratch<T>(work: (folder: string) => Promise<T>): Prom
 
 /** Lets one process at a time do this work: two builds of the same source would take twice as long each. */
 export async function withCacheLock<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  const lock = join(cacheDir(), `.${name}.lock`);
-  mkdirSync(cacheDir(), { recursive: true });
-  await waitFor(`the lock ${lock}`, { timeoutMs: lockTimeoutMs, everyMs: 500, signal }, async () => takeLock(lock));
-  try {
-    return await work();
-  } finally {
-    rmSync(lock, { force: true });
-  }
-}
-
-function takeLock(lock: string): boolean {
-  try {
-    writeFileSync(lock, String(process.pid), { flag: 'wx' });
-    return true;
-  } catch {
-    const holder = existsSync(lock) ? readFileSync(lock, 'utf8') : '';
-    if (holder !== '' && !existsSync(`/proc/${holder}`)) rmSync(lock, { force: true }); // its holder died
-    return false;
-  }
+  return await withLock(join(cacheDir(), `.${name}.lock`), { timeoutMs: lockTimeoutMs, signal }, work);
 }
