@@ -3,14 +3,29 @@
  * decide.ts asks them after the severe verdicts.
  */
 
+import { REASONS } from './reason.ts';
 import { canaryServiceOf, stableNameOf, stableServiceOf } from './revision.ts';
+import { readRecord } from './route-record.ts';
 import type { Draft, Scene } from './scene.ts';
 
-/** The process died between the route's write and the status: the status catches up before anything else is written. */
-export function catchUp({ run }: Scene): Draft | undefined {
+/**
+ * The process died between the route's write and the status: the status catches up before anything else is written. Should
+ * somebody have raised the weight meanwhile, the same write is made again, word for word, so that nothing it says is lost.
+ */
+export function catchUp({ run, route, live }: Scene): Draft | undefined {
   if (!run.isAheadOfStatus) return undefined;
+  const record = readRecord(route?.write);
   const message = `the route has our write of ${run.writtenAt ?? 'unknown time'} (${run.weight ?? 0}%), the status had not: going on from there`;
-  return { kind: 'hold', reason: 'Recovered', message };
+  if (record === undefined || (live ?? 0) <= record.weight) return { kind: 'hold', reason: 'Recovered', message };
+  const { decision, reason, weight, revision, stepIndex } = record;
+  return {
+    kind: decision,
+    reason: REASONS.find((known) => known === reason) ?? 'Recovered',
+    message,
+    write: weight,
+    revision,
+    stepIndex,
+  };
 }
 
 export function routeLost({ observation, spec }: Scene): Draft | undefined {

@@ -7,7 +7,7 @@
  */
 
 import type { ProgrammableRoute, WriteRecord } from './observation.ts';
-import { FENCE_ANNOTATION, WRITE_ANNOTATION } from './route-record.ts';
+import { FENCE_ANNOTATION, liveWeight, WRITE_ANNOTATION } from './route-record.ts';
 
 export type PatchOperation =
   | { readonly op: 'test' | 'add' | 'replace'; readonly path: string; readonly value: unknown }
@@ -15,7 +15,7 @@ export type PatchOperation =
 
 /** Both weights, the record and the fence. A rise also tests what it rises from; a fall must not depend on it. */
 export function weightPatch(route: ProgrammableRoute, record: WriteRecord, token: number): readonly PatchOperation[] {
-  const rises = record.weight > (route.canary.weight ?? 0);
+  const rises = record.weight > liveWeight(route);
   return [
     ...structureTests(route),
     ...fenceTests(route),

@@ -1,5 +1,16 @@
 import { expect } from 'chai';
-import { adoptedWorld, atWeight, deploy, freshWorld, inPhase, REVISION, runUntil, step, worldAt, type World } from './world.ts';
+import {
+  adoptedWorld,
+  atWeight,
+  deploy,
+  freshWorld,
+  inPhase,
+  REVISION,
+  runUntil,
+  step,
+  type World,
+  worldAt,
+} from './world.ts';
 
 describe('a whole rollout through the core', () => {
   it('adopts the target: stable is ready before it gets traffic, and the target stops last', () => {
@@ -7,11 +18,21 @@ describe('a whole rollout through the core', () => {
     let seen: string[] = [];
     while (world.status?.phase !== 'Succeeded') {
       const { world: next, pass } = step({ ...world, nowMs: world.nowMs + 2_000 });
-      seen = [...seen, ...pass.actions.map((action) => (action.kind === 'scale' ? `scale ${action.replicas}` : action.kind))];
+      seen = [
+        ...seen,
+        ...pass.actions.map((action) => (action.kind === 'scale' ? `scale ${action.replicas}` : action.kind)),
+      ];
       world = next;
       expect(seen.length).to.be.lessThan(50);
     }
-    expect(seen).to.deep.equal(['claim-fence', 'add-finalizer', 'create-service', 'create-stable', 'write-route', 'scale 0']);
+    expect(seen).to.deep.equal([
+      'claim-fence',
+      'add-finalizer',
+      'create-service',
+      'create-stable',
+      'write-route',
+      'scale 0',
+    ]);
     expect(world.route?.canary.weight).to.equal(0);
     expect(world.target?.current).to.equal(0);
     expect(world.stable?.current).to.equal(4);

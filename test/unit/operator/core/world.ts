@@ -5,8 +5,8 @@
  */
 
 import { checksDue } from '../../../../operator/src/core/checks-due.ts';
-import { decide, type Decision } from '../../../../operator/src/core/decide.ts';
-import { judge, type Judgement } from '../../../../operator/src/core/judge.ts';
+import { type Decision, decide } from '../../../../operator/src/core/decide.ts';
+import { type Judgement, judge } from '../../../../operator/src/core/judge.ts';
 import type {
   DeploymentView,
   Labels,
@@ -18,8 +18,8 @@ import type {
 } from '../../../../operator/src/core/observation.ts';
 import { type Action, type Outcome, type PatchOperation, plan } from '../../../../operator/src/core/plan.ts';
 import { parseSpec } from '../../../../operator/src/core/spec.ts';
-import { nextStatus } from '../../../../operator/src/core/status-from.ts';
 import type { Status } from '../../../../operator/src/core/status.ts';
+import { nextStatus } from '../../../../operator/src/core/status-from.ts';
 import type { Counts, SentinelView } from '../../../../operator/src/core/window.ts';
 
 export type Json = { readonly [key: string]: unknown };
@@ -96,7 +96,15 @@ const template = (revision: string): PodTemplate => ({
 
 export function deployment(revision: string, replicas: number): Deployment {
   const selector = { app: 'api', 'latchkey.dev/track': 'canary' };
-  return { template: template(revision), revision, selector, replicas, ready: replicas, updated: replicas, current: replicas };
+  return {
+    template: template(revision),
+    revision,
+    selector,
+    replicas,
+    ready: replicas,
+    updated: replicas,
+    current: replicas,
+  };
 }
 
 export const specManifest = (changes: Json = {}): Json => ({
@@ -187,7 +195,7 @@ const COUNTS: Counts = {
 
 const REQUESTS = 10_000;
 
-const ERRORS: Readonly<Partial<Record<Health, number>>> = { P0: 5_000, P1: 200, P2: 70, P3: 20 };
+const ERRORS: Readonly<Partial<Record<Health, number>>> = { P0: 5_000, P1: 200, P2: 90, P3: 20 };
 
 function sentinelView(world: World): SentinelView | undefined {
   const weight = world.route?.canary.weight ?? 0;
@@ -292,7 +300,10 @@ export function apply(world: World, action: Action): World | undefined {
       return { ...world, services: { ...world.services, [action.name]: action.selector } };
     case 'create-stable': {
       const created = { ...deployment('', 0), template: action.template, selector: action.selector };
-      return converge({ ...world, stable: { ...created, revision: revisionIn(action.template), replicas: action.replicas } });
+      return converge({
+        ...world,
+        stable: { ...created, revision: revisionIn(action.template), replicas: action.replicas },
+      });
     }
     case 'set-stable-template': {
       const { stable } = world;
@@ -302,7 +313,9 @@ export function apply(world: World, action: Action): World | undefined {
       return converge({ ...world, oldTemplates, stable: changed });
     }
     case 'scale':
-      return converge(action.name === 'api' ? scaled(world, 'target', action.replicas) : scaled(world, 'stable', action.replicas));
+      return converge(
+        action.name === 'api' ? scaled(world, 'target', action.replicas) : scaled(world, 'stable', action.replicas),
+      );
     case 'add-finalizer':
       return { ...world, finalizer: true };
     case 'remove-finalizer':

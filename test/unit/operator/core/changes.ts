@@ -1,0 +1,176 @@
+/** What other people and the cluster do to a world between two passes of the operator. Used by the model test. */
+
+import { deploy, type Health, type Json, SCHEDULE, specManifest, T0, type World } from './world.ts';
+
+export type Changed = { readonly world: World; readonly touchesWeight: boolean };
+
+const HEALTHS: readonly Health[] = [
+  'good',
+  'P0',
+  'P1',
+  'P2',
+  'P3',
+  'complaints',
+  'blind',
+  'thin',
+  'silent',
+  'dataLoss',
+  'several',
+  'nan',
+];
+
+/** Edits of the spec, each one object so that it is parsed once. */
+const SPECS: readonly Json[] = [
+  specManifest(),
+  specManifest({ paused: true }),
+  specManifest({ schedule: [{ weight: 7, hold: '20s', checkEvery: '5s' }, ...SCHEDULE.slice(1)] }),
+  specManifest({ schedule: SCHEDULE.slice(3) }),
+  specManifest({ schedule: [{ weight: 50, hold: '1s', checkEvery: '2s' }] }),
+  specManifest({ replicas: 6 }),
+  ...[0, 1, 2, 3, 4].flatMap((stepIndex) =>
+    (['on-call', 'team-lead'] as const).map((role) =>
+      specManifest({
+        approvals: [2, 3].map((number) => ({
+          by: 'engineer',
+          role,
+          revision: `${number}`.padStart(10, 'a'),
+          stepIndex,
+          expiresAt: new Date(T0 + 86_400_000).toISOString(),
+        })),
+      }),
+    ),
+  ),
+  { targetRef: {}, route: {} },
+];
+
+const WEIGHTS: readonly (readonly [number, number])[] = [
+  [93, 7],
+  [0, 100],
+  [100, 0],
+  [50, 50],
+  [1, 1],
+  [0, 0],
+  [199, 1],
+  [88, 12],
+];
+
+/** One change; `what` is 0–16, `size` chooses among its variants. */
+export function change(world: World, what: number, size: number): Changed {
+  const same = (changed: World): Changed => ({ world: changed, touchesWeight: false });
+  switch (what) {
+    case 0:
+    case 1:
+    case 2:
+      return same({ ...world, health: HEALTHS[size % HEALTHS.length] ?? 'good' });
+    case 3:
+      return editWeights(world, size);
+    case 4:
+      return editAnnotations(world, size);
+    case 5:
+      return same({ ...world, nowMs: world.nowMs + [-3_600_000, 3_600_000, -10_000, 86_400_000][size % 4]! });
+    case 6:
+    case 7:
+      return same({ ...world, spec: SPECS[size % SPECS.length] ?? {}, generation: world.generation + 1 });
+    case 8:
+    case 9:
+      return same(deploy(world, 1 + (size % 4)));
+    case 10:
+      return same({ ...world, podsStart: !world.podsStart });
+    case 11:
+      return same(losePods(world, size));
+    case 12:
+      return breakRoute(world, size);
+    case 13:
+      return same({ ...world, quiet: !world.quiet });
+    case 14:
+      return same(loseObjects(world, size));
+    case 15:
+      return same({ ...world, deleting: size % 2 === 0 });
+    default:
+      return same(loseStatus(world, size));
+  }
+}
+
+function editWeights(world: World, size: number): Changed {
+  const [stable, canary] = WEIGHTS[size % WEIGHTS.length] ?? [93, 7];
+  if (world.route === undefined) return { world, touchesWeight: false };
+  const { route } = world;
+  const edited = { ...route, stable: { ...route.stable, weight: stable }, canary: { ...route.canary, weight: canary } };
+  return { world: { ...world, route: edited, routeVersion: world.routeVersion + 1 }, touchesWeight: true };
+}
+
+/** Annotations taken away, replaced by nonsense, by a huge fence, or by a record that never was. */
+function editAnnotations(world: World, size: number): Changed {
+  if (world.route === undefined) return { world, touchesWeight: false };
+  const forged = {
+    weight: [0, 100, 25][size % 3],
+    revision: `${1 + (size % 4)}`.padStart(10, 'a'),
+    stepIndex: size % 5,
+    decision: ['advance', 'zero', 'promote', 'reduce', 'hold'][size % 5],
+    reason: ['NewRevision', 'RevisionWithdrawn', 'SeverityP1'][size % 3],
+    at: new Date(world.nowMs + (size % 7) * 1_000).toISOString(),
+  };
+  const own = world.route.annotations;
+  const variants: readonly Readonly<Record<string, string>>[] = [
+    {},
+    { ...own, 'latchkey.dev/fence': '999999' },
+    { ...own, 'latchkey.dev/write': 'nonsense' },
+    { ...own, 'latchkey.dev/write': JSON.stringify(forged) },
+    { 'latchkey.dev/write': own['latchkey.dev/write'] ?? '' },
+  ];
+  const annotations = variants[size % variants.length] ?? {};
+  return {
+    world: { ...world, route: { ...world.route, annotations }, routeVersion: world.routeVersion + 1 },
+    touchesWeight: false,
+  };
+}
+
+function losePods(world: World, size: number): World {
+  const without = <T extends { readonly ready: number }>(seen: T | undefined): T | undefined =>
+    seen && { ...seen, ready: 0 };
+  if (size % 2 === 0) return { ...world, podsStart: false, target: without(world.target) };
+  return { ...world, podsStart: false, stable: without(world.stable) };
+}
+
+function breakRoute(world: World, size: number): Changed {
+  if (world.route === undefined || world.route.ruleName !== 'api' || world.route.canary.name !== 'api-canary') {
+    // Made anew from a manifest, with the weights that stand in it.
+    const route = {
+      annotations: {},
+      ruleName: 'api',
+      stable: { name: 'api-stable', weight: 100 - (size % 100) },
+      canary: { name: 'api-canary', weight: size % 100 },
+    };
+    return { world: { ...world, route, routeVersion: world.routeVersion + 1 }, touchesWeight: true };
+  }
+  const { route } = world;
+  const broken = [undefined, { ...route, ruleName: 'other' }, { ...route, canary: { ...route.canary, name: 'other' } }][
+    size % 3
+  ];
+  return {
+    world: { ...world, route: broken, routeVersion: world.routeVersion + 1 },
+    touchesWeight: broken === undefined,
+  };
+}
+
+function loseObjects(world: World, size: number): World {
+  switch (size % 4) {
+    case 0:
+      return { ...world, target: undefined };
+    case 1:
+      return { ...world, stable: undefined };
+    case 2:
+      return { ...world, services: {} };
+    default:
+      return { ...world, oldTemplates: {} };
+  }
+}
+
+/** Somebody broke or removed the status. */
+function loseStatus(world: World, size: number): World {
+  if (world.status === undefined) return world;
+  const statusVersion = world.statusVersion + 1;
+  if (size % 2 === 0) return { ...world, status: undefined, statusVersion };
+  const { phase: _phase, ...rest } = world.status;
+  return { ...world, status: rest, statusVersion };
+}

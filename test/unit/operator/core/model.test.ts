@@ -1,0 +1,213 @@
+import fc from 'fast-check';
+import type { Action } from '../../../../operator/src/core/plan.ts';
+import { readRecord } from '../../../../operator/src/core/route-record.ts';
+import { nextStep } from '../../../../operator/src/core/run.ts';
+import { type Changed, change } from './changes.ts';
+import {
+  act,
+  adoptedWorld,
+  atWeight,
+  deploy,
+  freshWorld,
+  inPhase,
+  observe,
+  type Pass,
+  runUntil,
+  step,
+  think,
+  type World,
+  worldAt,
+  writeStatus,
+} from './world.ts';
+
+/** What the test knows and no leader does. */
+type Ghost = {
+  readonly world: World;
+  /** Revisions whose rollback reached the route or the status. */
+  readonly condemned: ReadonlySet<string>;
+  /** The weight on the route, if the operator was the last to write it. */
+  readonly ours: number | undefined;
+  /** A leader that stopped between reading and writing, with what it had read. */
+  readonly asleep: { readonly pass: Pass; readonly statusVersion: number } | undefined;
+};
+
+/** The share of the requests that the gateway sends to the canary. */
+function live({ route }: World): number {
+  if (route === undefined) return 0;
+  const total = route.canary.weight + route.stable.weight;
+  return total === 0 ? 0 : (route.canary.weight / total) * 100;
+}
+
+/** I1, I2: a severe verdict is answered by weight 0, first, whatever else the observation says. */
+function checkSevere({ observation, judgement, decision, actions }: Pass): void {
+  const verdicts = [judgement.sentinel.verdict, judgement.step?.verdict];
+  const isSevere = verdicts.some((verdict) => verdict?.kind === 'fail' && verdict.severity <= 'P1');
+  const phase = decision.run.phase;
+  const { route, status, leader } = observation;
+  if (!isSevere || leader.leaseToken > leader.token || route.kind !== 'programmable' || route.canary.weight === 0)
+    return;
+  if (status?.phase === undefined || status.phase === 'Initializing') return;
+  const first = actions[0];
+  if (first?.kind !== 'write-route' || first.weight !== 0) {
+    // A canary that somebody gave traffic outside of a run is drift, and the lower weight is 0 too.
+    throw new Error(`severe, but the first action is ${JSON.stringify(first)} in ${phase}: ${decision.reason}`);
+  }
+}
+
+/** I2: a write that lowers is the first of the plan, one that raises the last; there is at most one. */
+function checkOrder({ actions }: Pass): void {
+  const writes = actions.flatMap((action, index) => (action.kind === 'write-route' ? [{ action, index }] : []));
+  if (writes.length > 1) throw new Error('two route writes in one pass');
+  const [write] = writes;
+  if (write?.action.lowers === true && write.index !== 0) throw new Error('the lowering write is not first');
+}
+
+/** I4, I5, I6: what must be true whenever the canary gets more traffic. */
+function checkRise(ghost: Ghost, { observation, judgement, actions }: Pass, action: Action, index: number): void {
+  if (action.kind !== 'write-route' || action.weight <= live(ghost.world)) return;
+  const from = live(ghost.world);
+  const problems: string[] = [];
+  const { spec, target, rollout } = observation;
+  if (spec.kind !== 'valid') problems.push('the spec is invalid');
+  else {
+    if (nextStep(spec.spec.schedule, from)?.step.weight !== action.weight) problems.push('not the next step');
+    if (spec.spec.paused) problems.push('paused');
+  }
+  if (ghost.ours !== from) problems.push(`the live weight was not ours (${ghost.ours})`);
+  if (target === undefined || ghost.condemned.has(target.revision)) problems.push('condemned revision');
+  if (from > 0 && judgement.step?.verdict.kind !== 'pass') problems.push('no pass in this pass');
+  if (from > 0 && judgement.sentinel.verdict.kind !== 'pass') problems.push('the sentinel does not pass');
+  if (from > 0 && observation.samples?.takenAtMs !== observation.nowMs) problems.push('stale samples');
+  if (rollout.deleting) problems.push('deleting');
+  if (index !== actions.length - 1) problems.push('not the last action');
+  const need = Math.max(1, Math.ceil(((observation.stable?.replicas ?? 1) * action.weight) / 100));
+  if ((target?.readyReplicas ?? 0) < need) problems.push(`${target?.readyReplicas} pods ready of ${need}`);
+  if (observation.leader.token < Number(ghost.world.route?.annotations['latchkey.dev/fence'] ?? 0))
+    problems.push('behind the fence');
+  if (problems.length > 0) throw new Error(`from ${from} to ${action.weight}: ${problems.join(', ')}`);
+}
+
+/** Everything else an action must never do. */
+function checkAction(ghost: Ghost, { observation, decision }: Pass, action: Action): void {
+  if (action.kind === 'set-stable-template' && ghost.condemned.has(action.revision)) {
+    throw new Error('a condemned revision becomes stable');
+  }
+  if (action.kind === 'scale' && action.name === 'api' && action.replicas === 0 && live(ghost.world) > 0) {
+    const isEscalation = decision.run.zero !== undefined && decision.run.zero.stage !== 'route';
+    if (!isEscalation) throw new Error(`the canary is scaled to 0 at ${live(ghost.world)}%`);
+  }
+  if (action.kind === 'scale' && action.name === 'api-stable' && action.replicas === 0)
+    throw new Error('stable scaled to 0');
+  if (action.kind === 'remove-finalizer' && !observation.rollout.deleting) throw new Error('finalizer off');
+}
+
+/** Carries out a pass on the ghost's world, checking each action before it counts. */
+function carryOut(ghost: Ghost, pass: Pass, limit: number, statusVersion: number, writesStatus: boolean): Ghost {
+  checkOrder(pass);
+  let now = ghost;
+  const acted = act(ghost.world, pass, limit, (_before, action, after, index) => {
+    checkRise(now, pass, action, index);
+    checkAction(now, pass, action);
+    const isRollback = pass.decision.kind === 'rollback' && action.kind === 'write-route';
+    now = {
+      ...now,
+      world: after,
+      ours: action.kind === 'write-route' ? action.weight : now.ours,
+      condemned: isRollback ? new Set([...now.condemned, pass.decision.run.revision]) : now.condemned,
+    };
+  });
+  if (!writesStatus) return { ...now, world: acted.world };
+  const world = writeStatus(acted.world, pass, acted.outcome, statusVersion);
+  const condemned = world.status?.condemned ?? [];
+  if (condemned.length === 0 || condemned.every((entry) => now.condemned.has(entry.revision))) return { ...now, world };
+  return { ...now, world, condemned: new Set([...now.condemned, ...condemned.map((entry) => entry.revision)]) };
+}
+
+/** One event of a sequence: its byte says what happens, `size` how much. */
+function happen(ghost: Ghost, what: number, size: number): Ghost {
+  const { world } = ghost;
+  if (what < 10) {
+    const later = { ...world, nowMs: world.nowMs + [1_000, 10_000, 61_000, 31_000][size % 4]! };
+    const pass = think(observe(later));
+    checkSevere(pass);
+    return carryOut({ ...ghost, world: later }, pass, pass.actions.length, later.statusVersion, true);
+  }
+  // Dies between two actions, or between the last one and the status.
+  if (what === 10 || what === 11) {
+    const pass = think(observe(world));
+    checkSevere(pass);
+    return carryOut(ghost, pass, size % (pass.actions.length + 1), world.statusVersion, false);
+  }
+  // A leader stops for a while after it has read and decided…
+  if (what === 12) return { ...ghost, asleep: { pass: think(observe(world)), statusVersion: world.statusVersion } };
+  // …another one takes the Lease…
+  if (what === 13) return { ...ghost, world: { ...world, leaseToken: world.leaseToken + 1 } };
+  // …and the first wakes up and writes what it had decided.
+  if (what === 14) {
+    const { asleep } = ghost;
+    if (asleep === undefined) return ghost;
+    return {
+      ...carryOut(ghost, asleep.pass, asleep.pass.actions.length, asleep.statusVersion, true),
+      asleep: undefined,
+    };
+  }
+  const changed: Changed = change(world, what - 15, size);
+  // Who deletes the whole status deletes its list of condemned revisions; the record on the route is all that is left.
+  const isForgotten = changed.world.status === undefined && world.status !== undefined;
+  return {
+    ...ghost,
+    world: changed.world,
+    ours: changed.touchesWeight ? undefined : ghost.ours,
+    condemned: isForgotten ? condemnedByRecord(changed.world) : ghost.condemned,
+  };
+}
+
+function condemnedByRecord(world: World): ReadonlySet<string> {
+  const record = readRecord(world.route?.annotations['latchkey.dev/write']);
+  return new Set(record?.decision === 'rollback' ? [record.revision] : []);
+}
+
+const start = (world: World): Ghost => ({
+  world,
+  condemned: new Set(world.status?.condemned?.map((entry) => entry.revision)),
+  ours: live(world),
+  asleep: undefined,
+});
+
+/** Moments that short sequences start from, so that ten events reach every corner of a run that takes a hundred passes. */
+function moments(): readonly Ghost[] {
+  const promoting = runUntil({ ...worldAt(100), podsStart: true }, inPhase('Promoting'));
+  const worlds = [
+    freshWorld(),
+    adoptedWorld(),
+    deploy(adoptedWorld(), 2),
+    ...[5, 10, 25, 50, 100].map(worldAt),
+    ...[5, 25, 100].map((weight) => ({ ...worldAt(weight), nowMs: worldAt(weight).nowMs + 59_000 })),
+    promoting,
+    step({ ...promoting, podsStart: false }).world,
+    step({ ...promoting, quiet: false }).world,
+    ...(['P0', 'P1', 'P2', 'P3', 'complaints', 'blind'] as const).map((health) => ({ ...worldAt(25), health })),
+    step({ ...worldAt(25), health: 'P0' as const, quiet: false }).world,
+    runUntil({ ...worldAt(50), health: 'P1' as const }, inPhase('Zeroed')),
+    runUntil({ ...worldAt(50), health: 'P2' as const }, atWeight(25)),
+    runUntil({ ...worldAt(25), health: 'blind' as const }, atWeight(10)),
+  ];
+  return worlds.map(start);
+}
+
+describe('ten thousand sequences of crashes, edits, clock jumps and leaders', () => {
+  it('breaks no invariant', function invariants() {
+    this.timeout(60_000);
+    const starts = moments();
+    const sequence = fc.tuple(fc.nat(starts.length - 1), fc.uint8Array({ minLength: 2, maxLength: 12 }));
+    fc.assert(
+      fc.property(sequence, ([first, bytes]) => {
+        let ghost = starts[first] ?? start(freshWorld());
+        for (let index = 0; index + 1 < bytes.length; index += 2) {
+          ghost = happen(ghost, (bytes[index] ?? 0) % 32, bytes[index + 1] ?? 0);
+        }
+      }),
+      { numRuns: 10_000, seed: 20_300_101 },
+    );
+  });
+});
