@@ -82,13 +82,13 @@ class Release {
   }
 
   /** The operator's one patch: tests, both weights, fence and record. */
-  async writeWeight(canary: number): Promise<void> {
+  async writeWeight(canary: number, total = 100): Promise<void> {
     const backends = '/spec/rules/0/backendRefs';
     const annotations = '/metadata/annotations/latchkey.dev~1';
     await this.#write(this.#path.route, JSON_PATCH, [
       { op: 'test', path: `${backends}/0/name`, value: 'auth-api-stable' },
       { op: 'test', path: `${backends}/1/name`, value: 'auth-api-canary' },
-      { op: 'replace', path: `${backends}/0/weight`, value: 100 - canary },
+      { op: 'replace', path: `${backends}/0/weight`, value: total - canary },
       { op: 'replace', path: `${backends}/1/weight`, value: canary },
       { op: 'add', path: `${annotations}fence`, value: '7' },
       { op: 'add', path: `${annotations}write`, value: JSON.stringify({ weight: canary }) },
@@ -211,6 +211,22 @@ describe('helm upgrade beside the operator', function () {
     await release.writeWeight(50);
     expect(await release.upgrade('v3', values)).to.include(SERVED);
     expect(await release.route()).to.deep.include({ weights: [50, 50], timeouts: { request: '15s' } });
+  });
+
+  it('a weight written while Helm runs stands: the upgrade is refused, and goes through when it is repeated', async () => {
+    const release = await midRun();
+    const race = { ended: false };
+    const upgrade = release.upgrade('v3').finally(() => {
+      race.ended = true;
+    });
+    // Fine steps, so that no weight comes twice: the one that Helm rendered is never the live one again.
+    const total = 100_000;
+    let written = 25_000;
+    while (!race.ended) await release.writeWeight(++written, total);
+    expect((await upgrade).stderr).to.include('conflict with "latchkey-operator"');
+    expect(await release.route()).to.deep.include({ weights: [total - written, written] });
+    expect(await release.upgrade('v3')).to.include(SERVED);
+    expect(await release.route()).to.deep.include({ weights: [total - written, written] });
   });
 
   it('a rollback brings the old image back and is refused the old weights', async () => {
