@@ -73,7 +73,7 @@ async function carryOut(kubernetes: Kubernetes, action: Action, seen: Seen, sign
     case 'create-service':
       return await send('createService', { body: serviceBody(action, seen) });
     case 'set-service-selector':
-      return await send('patchService', { name: action.name, body: selectorPatch(action) });
+      return await send('patchService', { name: action.name, body: selectorPatch(action, seen) });
     case 'create-stable':
       return await send('createDeployment', { body: stableBody(action, seen) });
     case 'set-stable-template':
@@ -124,9 +124,13 @@ function stableBody(action: Extract<Action, { kind: 'create-stable' }>, seen: Se
   };
 }
 
-function selectorPatch(action: Extract<Action, { kind: 'set-service-selector' }>): readonly PatchOperation[] {
+function selectorPatch(
+  action: Extract<Action, { kind: 'set-service-selector' }>,
+  { observation }: Seen,
+): readonly PatchOperation[] {
+  const service = [observation.services.stable, observation.services.canary].find((one) => one?.name === action.name);
   return [
-    { op: 'test', path: '/spec/selector', value: action.from.selector },
+    { op: 'test', path: '/spec/selector', value: service?.selector },
     { op: 'replace', path: '/spec/selector', value: action.selector },
   ];
 }

@@ -13,7 +13,13 @@ export const REVISION_LABEL = 'latchkey.dev/revision';
 const count = z.number().int().default(0);
 const labels = z.record(z.string(), z.string());
 const managedFields = z
-  .array(z.looseObject({ manager: z.string().default('unknown'), time: z.string().default(''), fieldsV1: z.unknown() }))
+  .array(
+    z.looseObject({
+      manager: z.string().default('unknown'),
+      time: z.string().default(''),
+      fieldsV1: z.unknown().optional(),
+    }),
+  )
   .default([]);
 
 const metadata = z.looseObject({
@@ -28,7 +34,7 @@ const metadata = z.looseObject({
   managedFields,
 });
 
-export const rolloutObject = z.looseObject({ metadata, spec: z.unknown(), status: z.unknown() });
+export const rolloutObject = z.looseObject({ metadata, spec: z.unknown().optional(), status: z.unknown().optional() });
 export type RolloutMetadata = z.infer<typeof metadata>;
 
 const podTemplate = z.looseObject({ metadata: z.looseObject({ labels: labels.default({}) }).default({ labels: {} }) });

@@ -34,7 +34,7 @@ export async function reconcile(
 
     const judgement = judge(seen.observation);
     const decision = decide(seen.observation, judgement);
-    if (decision.deposed) {
+    if (decision.isDeposed) {
       parts.elector.stepDown();
       throw deposed();
     }
@@ -61,6 +61,6 @@ export async function reconcile(
       status,
     } satisfies PassReport);
     if (error !== undefined) throw error;
-    return { requeueAfterMs: requeueAfterMs(seen.observation, judgement, decision, outcome) };
+    return { requeueAfterMs: requeueAfterMs(seen.observation, decision, outcome) };
   }
 }

@@ -1,8 +1,8 @@
 /**
  * What the sentinel shall watch after a pass. Called by reconcile.ts; sentinel.ts follows it until the next pass says otherwise.
  */
+import { sentinelDue } from './core/checks-due.ts';
 import type { Decision } from './core/decide.ts';
-import { sentinelDue } from './core/sentinel-due.ts';
 import type { Seen } from './observe.ts';
 import type { Watched } from './sentinel.ts';
 

@@ -55,6 +55,11 @@ async function start(): Promise<{ server: TestApiserver; stop: () => Promise<voi
     for (const child of processes.toReversed()) await stopChild(child);
     rmSync(folder, { recursive: true, force: true });
   };
+  // A test run that is killed must not leave a control plane behind.
+  process.once('exit', () => {
+    for (const child of processes) child.kill('SIGKILL');
+  });
+  process.once('SIGTERM', () => process.exit(143));
   try {
     const [etcdPort, peerPort, port] = await freePorts(3);
     const etcd = launch('etcd', parts.etcd, etcdArguments(folder, etcdPort ?? 0, peerPort ?? 0));

@@ -40,7 +40,8 @@ const PAGE_SIZE = '250';
 const metadata = z.object({ name: z.string(), namespace: z.string().default(''), resourceVersion: z.string() });
 const listPage = z.object({
   metadata: z.object({ resourceVersion: z.string(), continue: z.string().optional() }),
-  items: z.array(z.looseObject({ metadata: z.looseObject(metadata.shape) })),
+  // An empty list of metadata comes with null items.
+  items: z.array(z.looseObject({ metadata: z.looseObject(metadata.shape) })).nullish(),
 });
 const watchLine = z.object({
   type: z.enum(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK', 'ERROR']),
@@ -125,7 +126,7 @@ export class Reflector<T> {
           this.#input({ limit: PAGE_SIZE, continue: token }, signal),
         ),
       );
-      for (const item of page.items) seen.add(this.#store(item, 'relisted'));
+      for (const item of page.items ?? []) seen.add(this.#store(item, 'relisted'));
       resourceVersion = page.metadata.resourceVersion;
       token = page.metadata.continue ?? '';
     } while (token !== '');

@@ -1,0 +1,294 @@
+import { KubeConfig } from '@kubernetes/client-node';
+import { expect } from 'chai';
+import { Kubernetes } from '../../../operator/src/clients/kubernetes.ts';
+import { LeaseElector } from '../../../operator/src/clients/lease.ts';
+import { Reflector, type ReflectorTiming } from '../../../operator/src/clients/reflector.ts';
+import { Transport } from '../../../operator/src/clients/transport.ts';
+import { type TestApiserver, testApiserver } from '../../support/apiserver.ts';
+import { eventually } from '../../support/eventually.ts';
+import { FaultProxy } from '../../support/fault-proxy.ts';
+
+let namespaces = 0;
+
+describe('clients on a real apiserver', function () {
+  this.timeout(60_000);
+  let server: TestApiserver;
+  let proxy: FaultProxy;
+  let transport: Transport;
+  let kubernetes: Kubernetes;
+  let namespace = '';
+  let stop: AbortController;
+
+  beforeEach(async () => {
+    server = await testApiserver();
+    proxy = await FaultProxy.start(server);
+    const kubeConfig = new KubeConfig();
+    kubeConfig.loadFromFile(server.kubeconfig(undefined, proxy.url));
+    transport = new Transport(kubeConfig);
+    kubernetes = new Kubernetes(transport);
+    namespace = `clients-${++namespaces}`;
+    stop = new AbortController();
+    await server.request('POST', '/api/v1/namespaces', {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: namespace },
+    });
+  });
+
+  afterEach(async () => {
+    stop.abort();
+    transport.close();
+    await proxy.close();
+  });
+
+  const deployments = (): string => `/apis/apps/v1/namespaces/${namespace}/deployments`;
+
+  async function createDeployment(name: string): Promise<void> {
+    const labels = { app: name };
+    const template = { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'i' }] } };
+    const body = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name },
+      spec: { selector: { matchLabels: labels }, template },
+    };
+    await server.request('POST', deployments(), body);
+  }
+
+  describe('transport', () => {
+    it('waits as long as a 429 asks for, then gets its answer', async () => {
+      proxy.faults.push({ matches: (method) => method === 'GET', times: 1, status: 429, retryAfterSeconds: 1 });
+      const startedAt = performance.now();
+      await kubernetes.call('listPods', { namespace });
+      expect(performance.now() - startedAt).to.be.within(950, 3_000);
+    });
+
+    it('gives up at once when the wished wait does not fit its deadline, and says how long was asked', async () => {
+      proxy.faults.push({ matches: () => true, status: 429, retryAfterSeconds: 30 });
+      const error = await kubernetes.call('listPods', { namespace }).catch((failure: unknown) => failure);
+      expect(error).to.include({ code: 'ERR_API_THROTTLED', retryAfterMs: 30_000 });
+    });
+
+    for (const [status, code] of [
+      [409, 'ERR_API_CONFLICT'],
+      [410, 'ERR_API_GONE'],
+      [500, 'ERR_API_UNAVAILABLE'],
+    ] as const) {
+      it(`names ${status} ${code} and does not repeat it`, async () => {
+        proxy.faults.push({ matches: () => true, status });
+        const error = await kubernetes.call('listPods', { namespace }).catch((failure: unknown) => failure);
+        expect(error).to.include({ code, status });
+        expect(proxy.passed).to.have.length(1);
+      });
+    }
+
+    it('ends a call at its deadline and at the caller’s abort when the apiserver is silent', async () => {
+      proxy.faults.push({ matches: () => true, hangs: true });
+      const late = await kubernetes
+        .call('listPods', { namespace, deadlineMs: 50 })
+        .catch((failure: unknown) => failure);
+      expect(late).to.include({ code: 'ERR_API_DEADLINE' });
+      const abort = new AbortController();
+      const asked = kubernetes
+        .call('listPods', { namespace, signal: abort.signal })
+        .catch((failure: unknown) => failure);
+      abort.abort();
+      expect(await asked).to.include({ code: 'ERR_API_ABORTED' });
+    });
+
+    it('calls a failed test of a JSON Patch a conflict, and a violated schema invalid', async () => {
+      await createDeployment('a');
+      const patch = async (body: unknown): Promise<unknown> =>
+        await kubernetes.call('patchDeployment', { namespace, name: 'a', body }).catch((failure: unknown) => failure);
+      expect(await patch([{ op: 'test', path: '/spec/replicas', value: 9 }])).to.include({ code: 'ERR_API_CONFLICT' });
+      expect(await patch([{ op: 'remove', path: '/spec/nothing' }])).to.include({ code: 'ERR_API_CONFLICT' });
+      expect(await patch([{ op: 'replace', path: '/spec/replicas', value: -1 }])).to.include({
+        code: 'ERR_API_INVALID',
+      });
+    });
+  });
+
+  describe('reflector', () => {
+    const seen = new Map<string, string[]>();
+
+    function reflect(timing: Partial<ReflectorTiming> = {}): Reflector<true> {
+      seen.clear();
+      const reflector = new Reflector({
+        kubernetes,
+        list: 'listDeployments',
+        watch: 'watchDeployments',
+        namespace,
+        metadataOnly: true,
+        project: () => true as const,
+        onChange: (key, now) => seen.set(key, [...(seen.get(key) ?? []), now ? 'seen' : 'gone']),
+        timing: { backoffMinMs: 20, ...timing },
+      });
+      void reflector.run(stop.signal);
+      return reflector;
+    }
+
+    const rang = (name: string, what = 'seen'): Promise<boolean> =>
+      eventually(`${name} rang ${what}`, 5_000, () => seen.get(`${namespace}/${name}`)?.at(-1) === what);
+
+    it('is synced after the first list and rings for what is added, changed and deleted', async () => {
+      await createDeployment('before');
+      const reflector = reflect();
+      expect(reflector.synced).to.equal(false);
+      await eventually('it is synced', 5_000, () => reflector.synced);
+      await rang('before');
+      await createDeployment('after');
+      await rang('after');
+      await server.request('DELETE', `${deployments()}/after`);
+      await rang('after', 'gone');
+      expect(reflector.size).to.equal(1);
+    });
+
+    it('hears of what happened while its watch was cut', async () => {
+      const reflector = reflect();
+      await eventually('it watches', 5_000, () => proxy.openWatches === 1);
+      proxy.faults.push({ matches: (_method, path) => path.includes('watch=true'), times: 3, status: 500 });
+      proxy.dropWatches();
+      await createDeployment('meanwhile');
+      await rang('meanwhile');
+      expect(reflector.ageMs()).to.be.below(5_000);
+    });
+
+    it('lists again after 410, both as a status and as an ERROR object', async () => {
+      reflect();
+      const lists = (): number => proxy.passed.filter(({ path }) => path.includes('limit=')).length;
+      await eventually('it watches', 5_000, () => proxy.openWatches === 1);
+      proxy.injectIntoWatches({
+        type: 'ERROR',
+        object: { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' },
+      });
+      await eventually('it lists again', 5_000, () => lists() === 2 && proxy.openWatches === 1);
+      proxy.faults.push({ matches: (_method, path) => path.includes('watch=true'), times: 1, status: 410 });
+      proxy.dropWatches();
+      await eventually('it lists again', 5_000, () => lists() === 3 && proxy.openWatches === 1);
+    });
+
+    it('goes on after an ERROR object that is not 410 and after a line that is no JSON', async () => {
+      reflect();
+      await eventually('it watches', 5_000, () => proxy.openWatches === 1);
+      proxy.injectIntoWatches({
+        type: 'ERROR',
+        object: { kind: 'Status', code: 500, reason: 'InternalError', message: 'etcd' },
+      });
+      await eventually(
+        'it watches again',
+        5_000,
+        () => proxy.passed.filter(({ path }) => path.includes('watch=true')).length >= 2 && proxy.openWatches === 1,
+      );
+      await createDeployment('later');
+      await rang('later');
+    });
+
+    it('tears down a watch that fell silent, and a relist forgets what is gone', async () => {
+      const reflector = reflect({ idleMs: 200, relistMs: 1_000 });
+      await eventually('it watches', 5_000, () => proxy.openWatches === 1);
+      const watches = (): number => proxy.passed.filter(({ path }) => path.includes('watch=true')).length;
+      await eventually('it opens another watch', 5_000, () => watches() >= 3);
+      await eventually(
+        'it lists again',
+        5_000,
+        () => proxy.passed.filter(({ path }) => path.includes('limit=')).length >= 2,
+      );
+      expect(reflector.stillMs()).to.be.below(1_000);
+    });
+
+    it('reads a long list in pages', async () => {
+      for (let page = 0; page < 3; page++)
+        await Promise.all(Array.from({ length: 90 }, (_, index) => createDeployment(`d-${page}-${index}`)));
+      const reflector = reflect();
+      await eventually('it is synced', 10_000, () => reflector.synced);
+      expect(reflector.size).to.equal(270);
+      expect(proxy.passed.filter(({ path }) => path.includes('continue='))).to.have.length(1);
+    });
+  });
+
+  describe('lease', () => {
+    const timing = { durationMs: 2_000, renewDeadlineMs: 1_000, retryMs: 200 };
+
+    function elector(podName: string, at = stop): { elector: LeaseElector; ended: Promise<void> } {
+      const made = new LeaseElector({
+        kubernetes,
+        namespace,
+        name: 'operator',
+        podName,
+        onChange: () => undefined,
+        timing,
+      });
+      return { elector: made, ended: made.run(at.signal) };
+    }
+
+    it('has one holder of several candidates, and each new holder has a higher token', async () => {
+      const stops = [new AbortController(), new AbortController(), new AbortController()];
+      const candidates = stops.map((at, index) => elector(`pod-${index}`, at));
+      const tokens: number[] = [];
+      for (let round = 0; round < 3; round++) {
+        const leader = await eventually('somebody leads', 5_000, () =>
+          candidates.find(({ elector: one }) => one.leading),
+        );
+        expect(candidates.filter(({ elector: one }) => one.leading)).to.have.length(1);
+        tokens.push(leader.elector.fence() ?? 0);
+        const releasedAt = performance.now();
+        stops[candidates.indexOf(leader)]?.abort();
+        await leader.ended;
+        if (round === 2) break;
+        await eventually('the next one leads', 5_000, () =>
+          candidates.some((one) => one !== leader && one.elector.leading),
+        );
+        expect(performance.now() - releasedAt, 'hand-over').to.be.below(3_000);
+      }
+      expect(tokens).to.deep.equal(tokens.toSorted((one, other) => one - other));
+      expect(new Set(tokens).size).to.equal(3);
+    });
+
+    it('stops leading at the renew deadline when the apiserver is silent, before anybody else may start', async () => {
+      const { elector: leader } = elector('leader');
+      await eventually('it leads', 5_000, () => leader.leading);
+      const other = new LeaseElector({
+        kubernetes: direct(server),
+        namespace,
+        name: 'operator',
+        podName: 'other',
+        onChange: () => undefined,
+        timing,
+      });
+      void other.run(stop.signal);
+      proxy.faults.push({ matches: (_method, path) => path.includes('leases'), hangs: true });
+      await eventually('the other one leads', 10_000, () => {
+        expect(leader.leading && other.leading, 'two leaders').to.equal(false);
+        return other.leading;
+      });
+      expect(leader.fence()).to.equal(undefined);
+      expect(await other.presentToken(stop.signal)).to.equal(other.fence());
+    });
+
+    it('survives a conflict and a 500 without losing the lease', async () => {
+      const { elector: leader } = elector('leader');
+      await eventually('it leads', 5_000, () => leader.leading);
+      const token = leader.fence();
+      proxy.faults.push({
+        matches: (method, path) => method === 'PUT' && path.includes('leases'),
+        times: 1,
+        status: 409,
+      });
+      proxy.faults.push({
+        matches: (method, path) => method === 'GET' && path.includes('leases'),
+        times: 1,
+        status: 500,
+      });
+      await eventually('both faults were met', 5_000, () => proxy.faults.every(({ times }) => times === 0));
+      const renewals = proxy.passed.length;
+      await eventually('it renews again', 5_000, () => proxy.passed.length >= renewals + 4);
+      expect(leader.fence()).to.equal(token);
+    });
+  });
+});
+
+function direct(server: TestApiserver): Kubernetes {
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromFile(server.kubeconfig());
+  return new Kubernetes(new Transport(kubeConfig));
+}

@@ -1,0 +1,26 @@
+import { expect } from 'chai';
+import { condition, Scene } from '../../support/rollout-scene.ts';
+
+describe('a rollout on a real apiserver', function () {
+  this.timeout(120_000);
+
+  it('adopts, climbs every step of the schedule and promotes, and then the target has no pods', async () => {
+    const scene = await Scene.create();
+    const operator = scene.operator();
+    await scene.adopted();
+    await scene.release('v2');
+    const done = await scene.until(
+      'v2 is promoted',
+      90_000,
+      ({ status }) => status.phase === 'Succeeded' && status.stepIndex === 4,
+    );
+    console.log(scene.workloads.weights, done.status.lastDecision);
+    expect(scene.workloads.weights).to.deep.equal([100, 0, 5, 10, 25, 50, 100, 0]);
+    expect((await scene.deployment('auth-api-stable')).spec.template.spec.containers[0]?.image).to.equal(
+      'latchkey/api:v2',
+    );
+    expect((await scene.deployment('auth-api')).spec.replicas).to.equal(0);
+    expect(condition(done, 'Ready')?.status).to.equal('True');
+    expect(await operator.kill('SIGTERM')).to.equal(0);
+  });
+});

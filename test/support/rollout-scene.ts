@@ -1,0 +1,314 @@
+/**
+ * A namespace of the test apiserver with everything that the chart would have installed: the target Deployment, both Services, the
+ * HTTPRoute at canary 100 and the AuthRollout, with the played cluster around it. Used by test/integration/operator.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseAllDocuments } from 'yaml';
+import { z } from 'zod';
+import { partsFor } from '../../k8s/local/parts.ts';
+import { type TestApiserver, testApiserver } from './apiserver.ts';
+import { eventually } from './eventually.ts';
+import { OperatorProcess } from './operator.ts';
+import { PrometheusSource } from './prometheus-source.ts';
+import { Workloads } from './workloads.ts';
+
+const GATEWAY = '/apis/gateway.networking.k8s.io/v1';
+const ROLLOUTS = '/apis/latchkey.dev/v1alpha1';
+
+const rolloutShape = z.looseObject({
+  metadata: z.looseObject({
+    uid: z.string(),
+    resourceVersion: z.string(),
+    generation: z.number(),
+    finalizers: z.array(z.string()).default([]),
+  }),
+  status: z
+    .looseObject({
+      phase: z.string().optional(),
+      revision: z.string().optional(),
+      stableRevision: z.string().optional(),
+      stepIndex: z.number().optional(),
+      weight: z.number().optional(),
+      lastDecision: z.looseObject({ decision: z.string(), reason: z.string(), message: z.string() }).optional(),
+      conditions: z
+        .array(z.looseObject({ type: z.string(), status: z.string(), reason: z.string(), message: z.string() }))
+        .default([]),
+    })
+    .default({ conditions: [] }),
+});
+export type Rollout = z.infer<typeof rolloutShape>;
+
+const routeShape = z.looseObject({
+  metadata: z.looseObject({ resourceVersion: z.string(), annotations: z.record(z.string(), z.string()).default({}) }),
+  spec: z.looseObject({
+    rules: z.array(
+      z.looseObject({
+        name: z.string().optional(),
+        backendRefs: z.array(z.looseObject({ name: z.string(), weight: z.number().default(1) })),
+      }),
+    ),
+  }),
+});
+
+const deploymentShape = z.looseObject({
+  metadata: z.looseObject({ generation: z.number(), uid: z.string() }),
+  spec: z.looseObject({
+    replicas: z.number(),
+    template: z.looseObject({ spec: z.looseObject({ containers: z.array(z.looseObject({ image: z.string() })) }) }),
+  }),
+});
+
+export interface SceneOptions {
+  readonly schedule?: readonly { weight: number; hold: string; checkEvery: string }[];
+  readonly spec?: object;
+  readonly replicas?: number;
+}
+
+/** The runbook's five weights in seconds instead of minutes. */
+export const SECONDS = [5, 10, 25, 50, 100].map((weight) => ({ weight, hold: '2s', checkEvery: '1s' }));
+
+let prepared: Promise<TestApiserver> | undefined;
+let scenes = 0;
+const open = new Set<Scene>();
+
+afterEach(async function closeScenes() {
+  this.timeout(15_000);
+  for (const scene of open) {
+    if (this.currentTest?.state === 'failed')
+      console.error(JSON.stringify((await scene.rollout().catch(() => undefined))?.status, null, 1));
+    await scene.close();
+  }
+  open.clear();
+});
+
+export class Scene {
+  readonly server: TestApiserver;
+  readonly namespace: string;
+  readonly workloads: Workloads;
+  readonly prometheus: PrometheusSource;
+
+  private constructor(server: TestApiserver, namespace: string, workloads: Workloads, prometheus: PrometheusSource) {
+    this.server = server;
+    this.namespace = namespace;
+    this.workloads = workloads;
+    this.prometheus = prometheus;
+    open.add(this);
+  }
+
+  static async create(options: SceneOptions = {}): Promise<Scene> {
+    prepared ??= prepare();
+    const server = await prepared;
+    const namespace = `scene-${++scenes}`;
+    await server.request('POST', '/api/v1/namespaces', {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: namespace },
+    });
+    const workloads = new Workloads(server, namespace);
+    const prometheus = await PrometheusSource.start(workloads);
+    const scene = new Scene(server, namespace, workloads, prometheus);
+    await scene.#install(options);
+    workloads.start();
+    return scene;
+  }
+
+  async #install({ schedule = SECONDS, spec = {}, replicas = 2 }: SceneOptions): Promise<void> {
+    for (const track of ['stable', 'canary'])
+      await this.server.request('POST', `/api/v1/namespaces/${this.namespace}/services`, service(track));
+    await this.server.request('POST', `/apis/apps/v1/namespaces/${this.namespace}/deployments`, target('v1', replicas));
+    await this.server.request('POST', `${GATEWAY}/namespaces/${this.namespace}/httproutes`, httpRoute());
+    const rollout = {
+      apiVersion: 'latchkey.dev/v1alpha1',
+      kind: 'AuthRollout',
+      metadata: { name: 'auth-api' },
+      spec: {
+        targetRef: { kind: 'Deployment', name: 'auth-api' },
+        route: { httpRoute: 'auth-api', rule: 'api' },
+        schedule,
+        metrics: { prometheus: { address: this.prometheus.address } },
+        ...spec,
+      },
+    };
+    await this.server.request('POST', `${ROLLOUTS}/namespaces/${this.namespace}/authrollouts`, rollout);
+  }
+
+  operator(options: { kubeconfig?: string; podName?: string } = {}): OperatorProcess {
+    return new OperatorProcess({
+      kubeconfig: options.kubeconfig ?? this.server.kubeconfig(),
+      namespace: this.namespace,
+      ...(options.podName === undefined ? {} : { podName: options.podName }),
+    });
+  }
+
+  async rollout(): Promise<Rollout> {
+    return rolloutShape.parse(
+      await this.server.request('GET', `${ROLLOUTS}/namespaces/${this.namespace}/authrollouts/auth-api`),
+    );
+  }
+
+  async patchRollout(patch: object): Promise<void> {
+    await this.server.request(
+      'PATCH',
+      `${ROLLOUTS}/namespaces/${this.namespace}/authrollouts/auth-api`,
+      patch,
+      'application/merge-patch+json',
+    );
+  }
+
+  async deleteRollout(): Promise<void> {
+    await this.server.request('DELETE', `${ROLLOUTS}/namespaces/${this.namespace}/authrollouts/auth-api`);
+  }
+
+  async route(): Promise<z.infer<typeof routeShape>> {
+    return routeShape.parse(
+      await this.server.request('GET', `${GATEWAY}/namespaces/${this.namespace}/httproutes/auth-api`),
+    );
+  }
+
+  /** As `kubectl patch` by the named manager would. */
+  async patchRoute(operations: readonly object[], manager = 'kubectl-edit'): Promise<void> {
+    const path = `${GATEWAY}/namespaces/${this.namespace}/httproutes/auth-api?fieldManager=${manager}`;
+    await this.server.request('PATCH', path, operations, 'application/json-patch+json');
+  }
+
+  async setWeights(canary: number, manager?: string): Promise<void> {
+    const at = (index: number, value: number): object => ({
+      op: 'replace',
+      path: `/spec/rules/1/backendRefs/${index}/weight`,
+      value,
+    });
+    await this.patchRoute([at(0, 100 - canary), at(1, canary)], manager);
+  }
+
+  async weight(): Promise<number> {
+    const refs = (await this.route()).spec.rules.find(({ name }) => name === 'api')?.backendRefs ?? [];
+    return refs.find(({ name }) => name === 'auth-api-canary')?.weight ?? 0;
+  }
+
+  async deployment(name: string): Promise<z.infer<typeof deploymentShape>> {
+    return deploymentShape.parse(
+      await this.server.request('GET', `/apis/apps/v1/namespaces/${this.namespace}/deployments/${name}`),
+    );
+  }
+
+  /** What `kubectl set image` does. */
+  async release(version: string): Promise<void> {
+    const path = `/apis/apps/v1/namespaces/${this.namespace}/deployments/auth-api`;
+    const operation = {
+      op: 'replace',
+      path: '/spec/template/spec/containers/0/image',
+      value: `latchkey/api:${version}`,
+    };
+    await this.server.request('PATCH', path, [operation], 'application/json-patch+json');
+  }
+
+  async until(
+    what: string,
+    withinMs: number,
+    look: (rollout: Rollout) => boolean | Promise<boolean>,
+  ): Promise<Rollout> {
+    return await eventually(what, withinMs, async () => {
+      const rollout = await this.rollout();
+      return (await look(rollout)) && rollout;
+    });
+  }
+
+  /** The state that every test starts from: v1 adopted, all traffic on stable. */
+  async adopted(): Promise<Rollout> {
+    return await this.until(
+      'v1 is adopted',
+      30_000,
+      ({ status }) => status.phase === 'Succeeded' && status.weight === 0,
+    );
+  }
+
+  async close(): Promise<void> {
+    await this.workloads.stop();
+    await this.prometheus.close();
+  }
+}
+
+export function condition(
+  rollout: Rollout,
+  type: string,
+): { status: string; reason: string; message: string } | undefined {
+  return rollout.status.conditions.find((entry) => entry.type === type);
+}
+
+async function prepare(): Promise<TestApiserver> {
+  const server = await testApiserver();
+  const crds = (await partsFor(['gateway-api-crds']))['gateway-api-crds'];
+  const files = [
+    join(crds, 'gateway.networking.k8s.io_httproutes.yaml'),
+    new URL('../../k8s/crd.yaml', import.meta.url),
+  ];
+  for (const file of files) {
+    for (const document of parseAllDocuments(readFileSync(file, 'utf8'))) {
+      await server.request('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', document.toJS());
+    }
+  }
+  for (const path of [`${ROLLOUTS}/authrollouts`, `${GATEWAY}/httproutes`]) {
+    await eventually(`${path} is served`, 15_000, async () => {
+      return await server.request('GET', path).then(
+        () => true,
+        () => false,
+      );
+    });
+  }
+  return server;
+}
+
+const LABELS = { 'app.kubernetes.io/name': 'latchkey', 'app.kubernetes.io/instance': 'auth-api' };
+
+function target(version: string, replicas: number): object {
+  const labels = { ...LABELS, 'latchkey.dev/track': 'canary' };
+  const ports = [{ name: 'http', containerPort: 3000 }];
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'auth-api' },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: { containers: [{ name: 'api', image: `latchkey/api:${version}`, ports }] },
+      },
+    },
+  };
+}
+
+function service(track: string): object {
+  const ports = [{ name: 'http', port: 80, targetPort: 'http' }];
+  const selector = { ...LABELS, 'latchkey.dev/track': track };
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name: `auth-api-${track}` }, spec: { selector, ports } };
+}
+
+/** A rule of somebody else's comes first: the operator has to find its own by name. */
+function httpRoute(): object {
+  const backend = (name: string, weight: number): object => ({ name, port: 80, weight });
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name: 'auth-api' },
+    spec: {
+      parentRefs: [{ name: 'gateway' }],
+      rules: [
+        {
+          name: 'docs',
+          matches: [{ path: { type: 'PathPrefix', value: '/docs' } }],
+          backendRefs: [backend('docs', 3)],
+        },
+        {
+          name: 'api',
+          matches: [{ path: { type: 'PathPrefix', value: '/api' } }],
+          filters: [
+            { type: 'RequestHeaderModifier', requestHeaderModifier: { set: [{ name: 'x-kept', value: 'yes' }] } },
+          ],
+          backendRefs: [backend('auth-api-stable', 0), backend('auth-api-canary', 100)],
+        },
+      ],
+    },
+  };
+}
