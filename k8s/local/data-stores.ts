@@ -71,6 +71,7 @@ function postgresSettings(): string[] {
     port: ports.postgres,
     unix_socket_directories: '',
     max_connections: 200,
+    dynamic_shared_memory_type: 'mmap', // in the data folder, not in /dev/shm, where a killed server leaves it
     fsync: 'off', // the three: the data is thrown away with the cluster
     synchronous_commit: 'off',
     full_page_writes: 'off',

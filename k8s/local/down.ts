@@ -3,7 +3,7 @@
  * started. cluster.ts calls `tearDown` for `down`, after a failed start, and before a start that finds leftovers.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { cniNetwork, paths, runDir, stateDir } from './layout.ts';
 import { tearDownNetwork } from './network.ts';
 import { killPids, stopProcess } from './processes.ts';
@@ -21,6 +21,19 @@ const stopOrder = [
   ['etcd'],
 ] as const;
 
+/** Made on the way when they are missing; removed when nothing of anybody else is in them, the deepest first. */
+const foldersOfOthers = [
+  '/var/lib/cni/results',
+  '/var/lib/cni/cache',
+  '/var/lib/cni',
+  '/var/lib/kubelet/device-plugins',
+  '/var/lib/kubelet',
+  '/var/log/containers',
+  '/run/containerd/s',
+  '/run/containerd',
+] as const;
+
+const removeTimeoutMs = 120_000;
 const cgroupRoot = '/sys/fs/cgroup';
 
 /** Stops every process and removes mounts, links, packet rules, control groups and files. */
@@ -29,14 +42,26 @@ export async function tearDown(options: TearDownOptions = {}): Promise<void> {
   for (const group of stopOrder) await Promise.all(group.map(async (name) => await stopProcess(name)));
   const sockets = shimSockets();
   await killPids(leftoverPids());
+  await removeSharedMemory();
   await unmountAll();
   await tearDownNetwork();
   removeCgroups();
   for (const socket of sockets) rmSync(socket, { force: true });
   removeTraces();
-  rmSync(runDir, { recursive: true, force: true });
-  if (options.keepLogs === true) removeAllButLogs();
-  else rmSync(stateDir, { recursive: true, force: true });
+  await removeFolders(options.keepLogs === true ? besidesLogs() : [runDir, stateDir]);
+}
+
+/** `rm`, since image layers are a hundred thousand files, for which Node needs ten seconds. */
+async function removeFolders(folders: readonly string[]): Promise<void> {
+  await run('rm', ['-rf', '--one-file-system', ...folders], { timeoutMs: removeTimeoutMs });
+}
+
+/** A PostgreSQL that was killed leaves its System V segment; its pid file names it: "key id" on line 7. */
+async function removeSharedMemory(): Promise<void> {
+  const file = join(paths.postgres, 'data', 'postmaster.pid');
+  if (!existsSync(file)) return;
+  const id = readFileSync(file, 'utf8').split('\n')[6]?.trim().split(/\s+/)[1];
+  if (id !== undefined && /^\d+$/.test(id)) await tryRun('ipcrm', ['--shmem-id', id]);
 }
 
 /** Container processes (by control group) and everything that was started with one of our folders in its command. */
@@ -122,11 +147,12 @@ function shimSockets(): string[] {
   });
 }
 
-/** What the kubelet and the CNI library write outside our folders, at places that cannot be set. */
+/** What the kubelet, containerd and the CNI library write outside our folders, at places that cannot be set. */
 function removeTraces(): void {
   removeEntries('/var/lib/cni/results', (name) => name.startsWith(`${cniNetwork}-`));
   removeEntries('/var/lib/kubelet/device-plugins', (name) => name === 'kubelet.sock');
   removeEntries('/var/log/containers', (_name, path) => linkTarget(path).startsWith(`${stateDir}/`));
+  for (const folder of foldersOfOthers) removeWhenEmpty(folder);
 }
 
 function removeEntries(folder: string, isOurEntry: (name: string, path: string) => boolean): void {
@@ -135,8 +161,6 @@ function removeEntries(folder: string, isOurEntry: (name: string, path: string) 
     const path = join(folder, name);
     if (isOurEntry(name, path)) rmSync(path, { force: true });
   }
-  removeWhenEmpty(folder);
-  if (folder !== '/var/log/containers') removeWhenEmpty(dirname(folder));
 }
 
 function removeWhenEmpty(folder: string): void {
@@ -155,9 +179,8 @@ function linkTarget(path: string): string {
   }
 }
 
-function removeAllButLogs(): void {
+function besidesLogs(): readonly string[] {
   mkdirSync(paths.logs, { recursive: true });
-  for (const name of readdirSync(stateDir)) {
-    if (join(stateDir, name) !== paths.logs) rmSync(join(stateDir, name), { recursive: true, force: true });
-  }
+  const others = readdirSync(stateDir).map((name) => join(stateDir, name));
+  return [runDir, ...others.filter((path) => path !== paths.logs)];
 }
