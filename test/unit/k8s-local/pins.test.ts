@@ -29,7 +29,10 @@ describe('the pins of the parts', () => {
     if ('download' in source && source.download !== undefined) {
       const { url, sha256, sumsUrl } = source.download;
       it(`download ${name} over https, in the pinned version, with a sum to compare`, () => {
-        for (const address of [url, sumsUrl]) expect(address).to.match(/^https:/).and.include(version);
+        for (const address of [url, sumsUrl])
+          expect(address)
+            .to.match(/^https:/)
+            .and.include(version);
         if (sha256 !== undefined) expect(sha256).to.match(/^[0-9a-f]{64}$/);
       });
     }
