@@ -3,9 +3,10 @@
  * serve until stable is ready, so nothing here lowers capacity before there is some. Rule of decide.ts.
  */
 
-import { invalidSpec, routeLost, targetLost } from './blockers.ts';
+import { invalidSpec, routeLost, stableLost, targetLost } from './blockers.ts';
 import { isFullyReady, stableNameOf } from './revision.ts';
 import { isOurNotation } from './route-record.ts';
+import { isCondemned } from './run.ts';
 import type { Draft, Scene } from './scene.ts';
 import { describeProof, settle } from './zero.ts';
 
@@ -16,6 +17,8 @@ export function adoption(scene: Scene): Draft | undefined {
   const blocker = invalidSpec(scene);
   if (blocker !== undefined || target === undefined) return blocker ?? targetLost(scene);
   const name = stableNameOf(spec.targetName);
+  const isTainted = isCondemned(run, target.revision);
+  if (stable === undefined && isTainted) return stableLost(scene);
   if (stable === undefined) return adopting(`creating ${name} from revision ${target.revision}`, 'target-template');
   if (stable.revision === '') {
     const message = `Deployment ${name} is not ours (no label latchkey.dev/revision): delete or rename it, or choose another target`;
@@ -23,12 +26,12 @@ export function adoption(scene: Scene): Draft | undefined {
   }
   const isReady = isFullyReady(stable, 1);
   // Nobody was ever sent to a stable that is not ready while the target has everything: then it may follow the target.
-  const isReplaceable = !isReady && stable.revision !== target.revision && live === 100;
+  const isReplaceable = !isReady && !isTainted && stable.revision !== target.revision && live === 100;
   if (isReplaceable) return adopting(`${name} follows the target to ${target.revision}`, 'target-template');
   if (!isReady)
     return adopting(`waiting for ${name}: ${stable.readyReplicas} of ${stable.replicas} pods ready`, 'leave');
   if (scene.route === undefined) return routeLost(scene);
-  if (live !== 0 || !isOurNotation(scene.route) || run.weight === undefined) {
+  if (live !== 0 || !isOurNotation(scene.route) || run.weight !== 0) {
     const message = `${name} is ready: it takes all traffic, the target's own pods step back`;
     return { kind: 'promote', reason: 'Adopted', message, write: 0 };
   }

@@ -6,6 +6,10 @@
 import { isOurNotation } from './route-record.ts';
 import { stepIndexOf } from './run.ts';
 import type { Draft, Scene } from './scene.ts';
+import type { Phase } from './status.ts';
+
+/** Phases without a canary: whatever a record claims, nobody belongs there. */
+const RESTING: ReadonlySet<Phase> = new Set<Phase>(['Succeeded', 'Zeroed', 'RolledBack']);
 
 export function drifted(scene: Scene): Draft | undefined {
   const { run, route, live, spec, nowMs } = scene;
@@ -13,7 +17,7 @@ export function drifted(scene: Scene): Draft | undefined {
   // A status that lost its weight has no claim to any traffic.
   const ours = run.weight ?? 0;
   if (live === ours && isOurNotation(route)) return undefined;
-  const kept = Math.floor(Math.min(live, ours));
+  const kept = RESTING.has(run.phase) ? 0 : Math.floor(Math.min(live, ours));
   const manager = route.rulesManager?.name ?? 'unknown';
   const stepIndex = Math.min(run.stepIndex, stepIndexOf(spec.schedule, kept));
   return {

@@ -7,7 +7,7 @@ import { approvalKey, describeNeed, findApproval } from './approval.ts';
 import { msToDuration } from './duration.ts';
 import { SENTINEL_FRESH_MS } from './judge.ts';
 import { responseTo } from './matrix.ts';
-import { readFence } from './route-record.ts';
+import { readFence, readRecord } from './route-record.ts';
 import { nextStep, stepIndexOf } from './run.ts';
 import { type Draft, hasCapacity, type Rule, replicasFor, type Scene, stableToRestore } from './scene.ts';
 import { describeFailures } from './zero.ts';
@@ -159,11 +159,18 @@ function stableNotRestored(scene: Scene): Draft | undefined {
   return { kind: 'hold', reason: 'StableNotReady', message };
 }
 
-/** A rise needs the fence to be ours already, so that nobody else's write can follow what we looked at. */
-function fenceNotClaimed({ route, observation, nowMs }: Scene): Draft | undefined {
-  if (route === undefined || readFence(route.fence) === observation.leader.token) return undefined;
+/**
+ * A rise needs our fence and our own record of the present weight on the route: then nobody else's write can follow what we
+ * looked at, and what we rise from is what we wrote.
+ */
+function fenceNotClaimed({ route, run, observation, nowMs }: Scene): Draft | undefined {
+  if (route === undefined) return undefined;
+  const weight = run.weight ?? 0;
+  const isRecorded = readRecord(route.write)?.weight === weight;
+  if (isRecorded && readFence(route.fence) === observation.leader.token) return undefined;
   const message = 'writing our fence into the route before anything rises';
-  return { kind: 'hold', reason: 'FenceNotClaimed', message, run: { nextCheckAtMs: nowMs } };
+  const draft: Draft = { kind: 'hold', reason: 'FenceNotClaimed', message, run: { nextCheckAtMs: nowMs } };
+  return isRecorded ? draft : { ...draft, write: weight };
 }
 
 function rise(scene: Scene): Draft {

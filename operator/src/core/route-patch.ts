@@ -7,19 +7,21 @@
  */
 
 import type { ProgrammableRoute, WriteRecord } from './observation.ts';
-import { FENCE_ANNOTATION, liveWeight, WRITE_ANNOTATION } from './route-record.ts';
+import { FENCE_ANNOTATION, WRITE_ANNOTATION } from './route-record.ts';
 
 export type PatchOperation =
   | { readonly op: 'test' | 'add' | 'replace'; readonly path: string; readonly value: unknown }
   | { readonly op: 'remove'; readonly path: string };
 
-/** Both weights, the record and the fence. A rise also tests what it rises from; a fall must not depend on it. */
+/**
+ * Both weights, the record and the fence. A weight above 0 also tests the weights it was decided on: what was meant to
+ * lower them would raise them when somebody has gone lower since. Weight 0 cannot raise, so nothing may refuse it.
+ */
 export function weightPatch(route: ProgrammableRoute, record: WriteRecord, token: number): readonly PatchOperation[] {
-  const rises = record.weight > liveWeight(route);
   return [
     ...structureTests(route),
     ...fenceTests(route),
-    ...(rises ? ownershipTests(route) : []),
+    ...(record.weight > 0 ? ownershipTests(route) : []),
     { op: 'add', path: weightPath(route, route.stable.index), value: 100 - record.weight },
     { op: 'add', path: weightPath(route, route.canary.index), value: record.weight },
     ...annotations(route, { [FENCE_ANNOTATION]: String(token), [WRITE_ANNOTATION]: JSON.stringify(record) }),

@@ -40,7 +40,8 @@ const DEFAULT_WEIGHT = 1;
 export function liveWeight({ stable, canary }: ProgrammableRoute): number {
   const canaryWeight = canary.weight ?? DEFAULT_WEIGHT;
   const total = canaryWeight + (stable.weight ?? DEFAULT_WEIGHT);
-  return total <= 0 ? 0 : (canaryWeight / total) * 100;
+  // Multiplied first: 7 / 100 * 100 is 7.000000000000001, which would be drift for ever.
+  return total <= 0 ? 0 : (canaryWeight * 100) / total;
 }
 
 /** True when the two weights are written the way we write them: whole percents that add up to 100. */

@@ -58,7 +58,7 @@ export function runOf(observation: Observation, spec: Spec | undefined): Run {
 
 function runOfStatus(status: Status | undefined, targetRevision: string): Run {
   return {
-    phase: status?.phase ?? 'Initializing',
+    phase: phaseOf(status),
     revision: status?.revision ?? targetRevision,
     stableRevision: status?.stableRevision,
     stepIndex: status?.stepIndex ?? 0,
@@ -85,6 +85,12 @@ function runOfStatus(status: Status | undefined, targetRevision: string): Run {
     drift: status?.drift,
     isAheadOfStatus: false,
   };
+}
+
+/** A status whose phase was lost is no first install when it knows what stable was promoted to. */
+function phaseOf(status: Status | undefined): Phase {
+  if (status?.phase !== undefined) return status.phase;
+  return status?.stableRevision === undefined ? 'Initializing' : 'Progressing';
 }
 
 function toMs(instant: string | undefined): number | undefined {

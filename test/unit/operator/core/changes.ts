@@ -2,8 +2,6 @@
 
 import { deploy, type Health, type Json, SCHEDULE, specManifest, T0, type World } from './world.ts';
 
-export type Changed = { readonly world: World; readonly touchesWeight: boolean };
-
 const HEALTHS: readonly Health[] = [
   'good',
   'P0',
@@ -55,53 +53,52 @@ const WEIGHTS: readonly (readonly [number, number])[] = [
 ];
 
 /** One change; `what` is 0–16, `size` chooses among its variants. */
-export function change(world: World, what: number, size: number): Changed {
-  const same = (changed: World): Changed => ({ world: changed, touchesWeight: false });
+export function change(world: World, what: number, size: number): World {
   switch (what) {
     case 0:
     case 1:
     case 2:
-      return same({ ...world, health: HEALTHS[size % HEALTHS.length] ?? 'good' });
+      return { ...world, health: HEALTHS[size % HEALTHS.length] ?? 'good' };
     case 3:
       return editWeights(world, size);
     case 4:
       return editAnnotations(world, size);
     case 5:
-      return same({ ...world, nowMs: world.nowMs + [-3_600_000, 3_600_000, -10_000, 86_400_000][size % 4]! });
+      return { ...world, nowMs: world.nowMs + [-3_600_000, 3_600_000, -10_000, 86_400_000][size % 4]! };
     case 6:
     case 7:
-      return same({ ...world, spec: SPECS[size % SPECS.length] ?? {}, generation: world.generation + 1 });
+      return { ...world, spec: SPECS[size % SPECS.length] ?? {}, generation: world.generation + 1 };
     case 8:
     case 9:
-      return same(deploy(world, 1 + (size % 4)));
+      return deploy(world, 1 + (size % 4));
     case 10:
-      return same({ ...world, podsStart: !world.podsStart });
+      return { ...world, podsStart: !world.podsStart };
     case 11:
-      return same(losePods(world, size));
+      return losePods(world, size);
     case 12:
       return breakRoute(world, size);
     case 13:
-      return same({ ...world, quiet: !world.quiet });
+      return { ...world, quiet: !world.quiet };
     case 14:
-      return same(loseObjects(world, size));
+      return loseObjects(world, size);
     case 15:
-      return same({ ...world, deleting: size % 2 === 0 });
+      return { ...world, deleting: size % 2 === 0 };
     default:
-      return same(loseStatus(world, size));
+      return loseStatus(world, size);
   }
 }
 
-function editWeights(world: World, size: number): Changed {
+function editWeights(world: World, size: number): World {
   const [stable, canary] = WEIGHTS[size % WEIGHTS.length] ?? [93, 7];
-  if (world.route === undefined) return { world, touchesWeight: false };
+  if (world.route === undefined) return world;
   const { route } = world;
   const edited = { ...route, stable: { ...route.stable, weight: stable }, canary: { ...route.canary, weight: canary } };
-  return { world: { ...world, route: edited, routeVersion: world.routeVersion + 1 }, touchesWeight: true };
+  return { ...world, route: edited, routeVersion: world.routeVersion + 1 };
 }
 
 /** Annotations taken away, replaced by nonsense, by a huge fence, or by a record that never was. */
-function editAnnotations(world: World, size: number): Changed {
-  if (world.route === undefined) return { world, touchesWeight: false };
+function editAnnotations(world: World, size: number): World {
+  if (world.route === undefined) return world;
   const forged = {
     weight: [0, 100, 25][size % 3],
     revision: `${1 + (size % 4)}`.padStart(10, 'a'),
@@ -119,10 +116,7 @@ function editAnnotations(world: World, size: number): Changed {
     { 'latchkey.dev/write': own['latchkey.dev/write'] ?? '' },
   ];
   const annotations = variants[size % variants.length] ?? {};
-  return {
-    world: { ...world, route: { ...world.route, annotations }, routeVersion: world.routeVersion + 1 },
-    touchesWeight: false,
-  };
+  return { ...world, route: { ...world.route, annotations }, routeVersion: world.routeVersion + 1 };
 }
 
 function losePods(world: World, size: number): World {
@@ -132,7 +126,7 @@ function losePods(world: World, size: number): World {
   return { ...world, podsStart: false, stable: without(world.stable) };
 }
 
-function breakRoute(world: World, size: number): Changed {
+function breakRoute(world: World, size: number): World {
   if (world.route === undefined || world.route.ruleName !== 'api' || world.route.canary.name !== 'api-canary') {
     // Made anew from a manifest, with the weights that stand in it.
     const route = {
@@ -141,16 +135,13 @@ function breakRoute(world: World, size: number): Changed {
       stable: { name: 'api-stable', weight: 100 - (size % 100) },
       canary: { name: 'api-canary', weight: size % 100 },
     };
-    return { world: { ...world, route, routeVersion: world.routeVersion + 1 }, touchesWeight: true };
+    return { ...world, route, routeVersion: world.routeVersion + 1 };
   }
   const { route } = world;
   const broken = [undefined, { ...route, ruleName: 'other' }, { ...route, canary: { ...route.canary, name: 'other' } }][
     size % 3
   ];
-  return {
-    world: { ...world, route: broken, routeVersion: world.routeVersion + 1 },
-    touchesWeight: broken === undefined,
-  };
+  return { ...world, route: broken, routeVersion: world.routeVersion + 1 };
 }
 
 function loseObjects(world: World, size: number): World {

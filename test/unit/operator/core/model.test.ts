@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import type { Action } from '../../../../operator/src/core/plan.ts';
-import { readRecord } from '../../../../operator/src/core/route-record.ts';
+import { liveWeight, readRecord } from '../../../../operator/src/core/route-record.ts';
 import { nextStep } from '../../../../operator/src/core/run.ts';
-import { type Changed, change } from './changes.ts';
+import { change } from './changes.ts';
 import {
   act,
   adoptedWorld,
@@ -25,8 +25,8 @@ type Ghost = {
   readonly world: World;
   /** Revisions whose rollback reached the route or the status. */
   readonly condemned: ReadonlySet<string>;
-  /** The weight on the route, if the operator was the last to write it. */
-  readonly ours: number | undefined;
+  /** The weight that the operator wrote last. */
+  readonly ours: number;
   /** A leader that stopped between reading and writing, with what it had read. */
   readonly asleep: { readonly pass: Pass; readonly statusVersion: number } | undefined;
 };
@@ -35,7 +35,7 @@ type Ghost = {
 function live({ route }: World): number {
   if (route === undefined) return 0;
   const total = route.canary.weight + route.stable.weight;
-  return total === 0 ? 0 : (route.canary.weight / total) * 100;
+  return total === 0 ? 0 : (route.canary.weight * 100) / total;
 }
 
 /** I1, I2: a severe verdict is answered by weight 0, first, whatever else the observation says. */
@@ -73,7 +73,7 @@ function checkRise(ghost: Ghost, { observation, judgement, actions }: Pass, acti
     if (nextStep(spec.spec.schedule, from)?.step.weight !== action.weight) problems.push('not the next step');
     if (spec.spec.paused) problems.push('paused');
   }
-  if (ghost.ours !== from) problems.push(`the live weight was not ours (${ghost.ours})`);
+  if (ghost.ours !== from) problems.push(`the live weight was not ours, ${ghost.ours}`);
   if (target === undefined || ghost.condemned.has(target.revision)) problems.push('condemned revision');
   if (from > 0 && judgement.step?.verdict.kind !== 'pass') problems.push('no pass in this pass');
   if (from > 0 && judgement.sentinel.verdict.kind !== 'pass') problems.push('the sentinel does not pass');
@@ -92,9 +92,10 @@ function checkAction(ghost: Ghost, { observation, decision }: Pass, action: Acti
   if (action.kind === 'set-stable-template' && ghost.condemned.has(action.revision)) {
     throw new Error('a condemned revision becomes stable');
   }
-  if (action.kind === 'scale' && action.name === 'api' && action.replicas === 0 && live(ghost.world) > 0) {
+  const seen = observation.route.kind === 'programmable' ? liveWeight(observation.route) : 0;
+  if (action.kind === 'scale' && action.name === 'api' && action.replicas === 0 && seen > 0) {
     const isEscalation = decision.run.zero !== undefined && decision.run.zero.stage !== 'route';
-    if (!isEscalation) throw new Error(`the canary is scaled to 0 at ${live(ghost.world)}%`);
+    if (!isEscalation) throw new Error(`the canary is scaled to 0 at ${seen}%`);
   }
   if (action.kind === 'scale' && action.name === 'api-stable' && action.replicas === 0)
     throw new Error('stable scaled to 0');
@@ -108,12 +109,13 @@ function carryOut(ghost: Ghost, pass: Pass, limit: number, statusVersion: number
   const acted = act(ghost.world, pass, limit, (_before, action, after, index) => {
     checkRise(now, pass, action, index);
     checkAction(now, pass, action);
-    const isRollback = pass.decision.kind === 'rollback' && action.kind === 'write-route';
+    const { record } = pass.decision;
+    const isRollback = record?.decision === 'rollback' && action.kind === 'write-route';
     now = {
       ...now,
       world: after,
       ours: action.kind === 'write-route' ? action.weight : now.ours,
-      condemned: isRollback ? new Set([...now.condemned, pass.decision.run.revision]) : now.condemned,
+      condemned: isRollback ? new Set([...now.condemned, record.revision]) : now.condemned,
     };
   });
   if (!writesStatus) return { ...now, world: acted.world };
@@ -151,20 +153,23 @@ function happen(ghost: Ghost, what: number, size: number): Ghost {
       asleep: undefined,
     };
   }
-  const changed: Changed = change(world, what - 15, size);
-  // Who deletes the whole status deletes its list of condemned revisions; the record on the route is all that is left.
-  const isForgotten = changed.world.status === undefined && world.status !== undefined;
-  return {
-    ...ghost,
-    world: changed.world,
-    ours: changed.touchesWeight ? undefined : ghost.ours,
-    condemned: isForgotten ? condemnedByRecord(changed.world) : ghost.condemned,
-  };
+  const changed = change(world, what - 15, size);
+  // Who forges our record speaks for us: the weight it names counts as ours, every other rule still holds.
+  const forged = changed.route?.annotations['latchkey.dev/write'];
+  const isForged = forged !== world.route?.annotations['latchkey.dev/write'];
+  const ours = isForged ? (readRecord(forged)?.weight ?? ghost.ours) : ghost.ours;
+  return { ...ghost, world: changed, ours, condemned: lasting(ghost, changed) };
 }
 
-function condemnedByRecord(world: World): ReadonlySet<string> {
+/**
+ * A condemnation lasts once the status has it. Until then, and when somebody deletes the whole status, the record on the
+ * route is all there is: who takes that away too, between the two writes of one pass, has taken the P0 away.
+ */
+function lasting({ condemned, world: before }: Ghost, world: World): ReadonlySet<string> {
+  if (world.route?.annotations === before.route?.annotations && world.status === before.status) return condemned;
   const record = readRecord(world.route?.annotations['latchkey.dev/write']);
-  return new Set(record?.decision === 'rollback' ? [record.revision] : []);
+  const byRecord = record?.decision === 'rollback' ? [record.revision] : [];
+  return new Set([...byRecord, ...(world.status?.condemned ?? []).map((entry) => entry.revision)]);
 }
 
 const start = (world: World): Ghost => ({
