@@ -1,0 +1,97 @@
+/**
+ * The life of a release of charts/latchkey on the real cluster, in a namespace that enforces the restricted Pod Security
+ * level: install, helm test, rollback in the middle of a run, uninstall. What Helm and the operator write to the same
+ * objects is tried in test/integration/charts; here it is seen from the outside.
+ */
+import { expect } from 'chai';
+import { z } from 'zod';
+import { names, prepareApi, upgradeApi } from '../../../k8s/demo/install.ts';
+import { type Recorder, startRecorder } from '../../../k8s/demo/record.ts';
+import { startTraffic, untilServing } from '../../../k8s/demo/traffic.ts';
+import { reasonOf } from '../../../k8s/local/failure.ts';
+import { markTraffic } from '../../support/traffic.ts';
+import {
+  apiValuesFor,
+  freshImage,
+  isPromoted,
+  lastingSchedule,
+  recordedIn,
+  rolloutDeadlineMs,
+  trafficSettings,
+  useInstallation,
+} from '../installation.ts';
+import { untilTrue } from '../until.ts';
+
+const namespace = 'lk-charts';
+const host = 'charts.latchkey.test';
+const listShape = z.object({ items: z.array(z.looseObject({ metadata: z.looseObject({ name: z.string() }) })) });
+
+describe('a release of the chart', function () {
+  this.timeout(rolloutDeadlineMs * 2);
+  const installation = useInstallation();
+  let recorder: Recorder;
+  const inNamespace = ['--namespace', namespace];
+  const helm = (...args: string[]) => installation().place.helm([...args, ...inNamespace], { timeoutMs: 180_000 });
+  const kubectl = (...args: string[]) => installation().place.kubectl.run([...args, ...inNamespace]);
+
+  async function objectsOfRelease(): Promise<readonly string[]> {
+    const kinds = 'deployments,services,pods,httproutes,authrollouts,poddisruptionbudgets,serviceaccounts';
+    const labelled = ['--selector', `app.kubernetes.io/instance=${names.release}`];
+    const { items } = listShape.parse(JSON.parse(await kubectl('get', kinds, ...labelled, '--output', 'json')));
+    return items.map(({ metadata }) => metadata.name);
+  }
+
+  before('a namespace that enforces the restricted level, and the first release', async () => {
+    const { place, cluster } = installation();
+    await prepareApi(place, namespace);
+    const level = 'pod-security.kubernetes.io/enforce=restricted';
+    await place.kubectl.run(['label', 'namespace', namespace, level, '--overwrite']);
+    const values = apiValuesFor(place, host);
+    recorder = startRecorder(place.kubectl, recordedIn(namespace));
+    const image = await freshImage(cluster, 'sound');
+    await upgradeApi(place, image, { ...values, rollout: { ...values.rollout, schedule: lastingSchedule } }, namespace);
+    await recorder.until('The first installation', { deadlineMs: rolloutDeadlineMs }, isPromoted);
+    await untilServing(place.gatewayUrl, { host });
+    // A revision that was rendered while nothing rolled: what one goes back to.
+    await upgradeApi(place, image, {}, namespace);
+  });
+
+  after('the namespace goes', async () => {
+    recorder.stop();
+    const { kubectl: asAdmin } = installation().place;
+    await asAdmin.run(['delete', 'authrollout', '--all', ...inNamespace]);
+    await asAdmin.run(['delete', 'namespace', namespace, '--wait=false']);
+  });
+
+  it('passes helm test: a new user registers, logs in, refreshes and logs out', async () => {
+    const said = await helm('test', names.release, '--logs');
+    for (const step of ['register', 'login', 'refresh', 'me after the refresh', 'logout']) {
+      expect(said).to.include(`ok   ${step}`);
+    }
+  });
+
+  it('rolled back in the middle of a run fails no request, ends the run, and is refused the old weights only until then', async () => {
+    const { place, cluster } = installation();
+    const settings = { ...trafficSettings(host), RATE: '40' };
+    const traffic = await startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings });
+    try {
+      const mark = markTraffic(traffic);
+      await upgradeApi(place, await freshImage(cluster, 'sound'), {}, namespace);
+      await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ weight }) => weight === 25);
+      const refused = await helm('rollback', names.release).catch(reasonOf);
+      expect(refused).to.include('conflict with "latchkey-operator"');
+      await recorder.until('The end of the run', { deadlineMs: rolloutDeadlineMs }, isPromoted);
+      await helm('rollback', names.release, '2');
+      expect(recorder.record.weight).to.equal(0);
+      expect((await mark.counts()).failedByVersion).to.deep.equal({});
+      expect(await mark.lostSessions()).to.deep.equal([]);
+    } finally {
+      await traffic.stop();
+    }
+  });
+
+  it('leaves nothing behind when it is uninstalled', async () => {
+    await helm('uninstall', names.release);
+    await untilTrue('no object of the release', 90_000, async () => (await objectsOfRelease()).length === 0);
+  });
+});
