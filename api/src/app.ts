@@ -13,6 +13,8 @@ export interface AppDeps extends Omit<GuardDeps, 'routes'>, AuthRouteDeps {
   readonly health: Health;
   readonly lifetime: Lifetime;
   readonly log: Log;
+  /** Shown as `latchkey-version` on every answer where it is set. */
+  readonly version: string | undefined;
   readonly trustedProxies: readonly string[];
 }
 
@@ -33,6 +35,7 @@ export const createApp = (deps: AppDeps, { beforeRoutes }: AppOptions = {}): Exp
   app.set('trust proxy', deps.trustedProxies.length === 0 ? false : [...deps.trustedProxies]);
 
   app.use(deps.lifetime.track());
+  if (deps.version !== undefined) app.use(showVersion(deps.version));
   app.use(probeRoutes(deps.health, deps.metrics));
   app.use(guard({ ...deps, routes: new Set(METHODS.keys()) }));
   if (beforeRoutes !== undefined) app.use(beforeRoutes);
@@ -43,3 +46,10 @@ export const createApp = (deps: AppDeps, { beforeRoutes }: AppOptions = {}): Exp
   app.use(problemHandler(deps.log, deps.metrics));
   return app;
 };
+
+const showVersion =
+  (version: string): RequestHandler =>
+  (_request, response, next) => {
+    response.setHeader('latchkey-version', version);
+    next();
+  };

@@ -50,10 +50,11 @@ const parseBody = (text: string): Readonly<Record<string, unknown>> => {
   }
 };
 
+let users = 0;
+
 export class Api {
   readonly #service: Service;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
-  #users = 0;
 
   private constructor(service: Service) {
     this.#service = service;
@@ -140,7 +141,7 @@ export class Api {
     return this.get('/api/v1/auth/validate', { bearer: accessToken });
   }
 
-  async register(email = `user-${process.pid}-${(this.#users += 1)}@example.com`): Promise<string> {
+  async register(email = `user-${(users += 1)}@example.com`): Promise<string> {
     const answer = await this.post('/api/v1/auth/register', { email, password: PASSWORD });
     if (answer.status !== 201) throw new Error(`register: ${answer.status} ${answer.text}`);
     return email;

@@ -1,5 +1,5 @@
 /**
- * What every counted request gets, in this order: an id, the version header, security headers, its place in the metrics, a rate limit.
+ * What every counted request gets, in this order: an id, security headers, its place in the metrics, a rate limit.
  * Mounted by app.ts after the probes; the request goes on to routes/.
  */
 import { randomUUID } from 'node:crypto';
@@ -13,8 +13,6 @@ export interface GuardDeps {
   readonly redis: RedisConnections | undefined;
   readonly metrics: Metrics;
   readonly rateLimitPerMinute: number;
-  /** Shown as `latchkey-version` where it is set. */
-  readonly version: string | undefined;
   /** Paths that exist: everything else shares one metric label, so that scanners cannot fill the memory with series. */
   readonly routes: ReadonlySet<string>;
 }
@@ -27,17 +25,14 @@ const HEADERS = {
   contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
 } as const satisfies HelmetOptions;
 
-const identify =
-  (version: string | undefined): RequestHandler =>
-  (request, response, next) => {
-    const offered = request.get('x-request-id');
-    const requestId = offered !== undefined && REQUEST_ID.test(offered) ? offered : randomUUID();
-    response.locals['requestId'] = requestId;
-    response.setHeader('X-Request-Id', requestId);
-    response.setHeader('Cache-Control', 'no-store');
-    if (version !== undefined) response.setHeader('latchkey-version', version);
-    next();
-  };
+const identify = (): RequestHandler => (request, response, next) => {
+  const offered = request.get('x-request-id');
+  const requestId = offered !== undefined && REQUEST_ID.test(offered) ? offered : randomUUID();
+  response.locals['requestId'] = requestId;
+  response.setHeader('X-Request-Id', requestId);
+  response.setHeader('Cache-Control', 'no-store');
+  next();
+};
 
 const count =
   ({ http }: Metrics, routes: ReadonlySet<string>): RequestHandler =>
@@ -56,7 +51,7 @@ const count =
 
 export const guard = (deps: GuardDeps): Router =>
   Router()
-    .use(identify(deps.version))
+    .use(identify())
     .use(helmet(HEADERS))
     .use(count(deps.metrics, deps.routes))
     .use(rateLimiter({ redis: deps.redis, limitPerMinute: deps.rateLimitPerMinute, metrics: deps.metrics }));

@@ -44,11 +44,11 @@ describe('without redis', () => {
     const [first, second] = pods;
     const sessions = await Promise.all(Array.from({ length: 10 }, () => first.newSession()));
     const statuses: number[] = [];
-    let isOver = false;
+    const over = new AbortController();
     const live = async (tokens: Tokens, index: number): Promise<void> => {
       let { accessToken, refreshToken } = tokens;
       const api = index % 2 === 0 ? first : second;
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const answers: Answer[] = [
           await api.validate(accessToken),
           await api.me(accessToken),
@@ -67,7 +67,7 @@ describe('without redis', () => {
     await redis.start();
     await untilReady('ok');
     await seen(statuses.length + 60);
-    isOver = true;
+    over.abort();
     await Promise.all(users);
     expect(statuses.filter((status) => status !== 200)).to.deep.equal([]);
   });
