@@ -52,7 +52,7 @@ export class Controller {
     this.#sentinel = new Sentinel({
       listPods: this.#listPods.bind(this),
       onBreach: (key) => this.#queue.add(key, 'urgent'),
-      onZeroBatch: (key) => this.#queue.add(key),
+      onNews: (key) => this.#queue.add(key),
       onError: (key, error) => this.#failed('sentinel', error, key),
       onRound: (seconds) => metrics.sentinelSeconds.observe(seconds),
     });

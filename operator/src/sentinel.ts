@@ -42,8 +42,8 @@ export interface SentinelOptions {
   readonly listPods: (watched: Watched, selector: Labels, signal: AbortSignal) => Promise<readonly PodRead[]>;
   /** A P0 or P1 was seen while the canary had traffic. */
   readonly onBreach: (key: string) => void;
-  /** A batch arrived while zero is being proven. */
-  readonly onZeroBatch: (key: string) => void;
+  /** Worth a pass, not an alarm: a batch while zero is being proven, or a canary that fell silent or speaks again. */
+  readonly onNews: (key: string) => void;
   readonly onError: (key: string, error: unknown) => void;
   readonly onRound?: (seconds: number) => void;
   readonly now?: () => number;
@@ -160,9 +160,13 @@ export class Sentinel {
   }
 
   #judge(key: string, followed: Followed, nowMs: number): void {
-    if (followed.watched.isZero) return this.#options.onZeroBatch(key);
-    const { matrix, sinceMs, silentSinceMs } = followed.watched;
-    const { verdict } = judgeSentinel(viewWindow(followed.window), matrix, { nowMs, sinceMs, silentSinceMs });
+    const { matrix, sinceMs, silentSinceMs, isZero } = followed.watched;
+    const view = viewWindow(followed.window);
+    // The silence is counted in status, so that a restart does not begin it anew; and status is written by a pass.
+    const isSilent = view?.silentSinceMs !== undefined;
+    if (isZero || isSilent !== (silentSinceMs !== undefined)) this.#options.onNews(key);
+    if (isZero) return;
+    const { verdict } = judgeSentinel(view, matrix, { nowMs, sinceMs, silentSinceMs });
     if (verdict.kind !== 'fail') {
       followed.breachAt = undefined;
       return;

@@ -2,6 +2,7 @@
  * Kubernetes Events (events.k8s.io/v1) with the decision's reason. Called by act.ts after the writes that matter.
  * Each is created on its own: the API group's series would need a second call, and one event per decision has nothing to fold.
  */
+import { randomUUID } from 'node:crypto';
 import type { Kubernetes } from './kubernetes.ts';
 import { FIELD_MANAGER } from './kubernetes.ts';
 
@@ -61,7 +62,8 @@ export class EventRecorder {
     return {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
-      metadata: { generateName: `${event.rollout.slice(0, 200)}.`, namespace: event.namespace },
+      // generateName is checked as a name here, and a name may not end with the dot that separates ours.
+      metadata: { name: `${event.rollout.slice(0, 200)}.${randomUUID().slice(0, 13)}`, namespace: event.namespace },
       eventTime: new Date().toISOString().replace('Z', '000Z'),
       reportingController: 'latchkey.dev/operator',
       reportingInstance: this.#podName.slice(0, 128) || FIELD_MANAGER,
