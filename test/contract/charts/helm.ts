@@ -56,7 +56,12 @@ export async function render(chart: Chart, values: Values = {}): Promise<readonl
   const [name = '', ...where] = release;
   const answer = await helm(['template', name, chartFolder(chart), ...where], values);
   if (answer.code !== 0) throw new Error(answer.stderr);
-  return parseAllDocuments(answer.stdout)
+  return readObjects(answer.stdout);
+}
+
+/** The objects of a file of manifests. */
+export function readObjects(manifests: string): readonly KubernetesObject[] {
+  return parseAllDocuments(manifests)
     .map((document) => document.toJS() as unknown)
     .filter((document) => document !== null)
     .map((document) => objectShape.parse(document));

@@ -2,15 +2,11 @@
  * Helm and the operator write the same objects. On a real apiserver, with the operator's writes made here as it makes
  * them: what Helm leaves alone, what it refuses, and what needs a flag. docs/adr/0006-helm-and-the-route.md quotes it.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
-import { parse } from 'yaml';
 import { z } from 'zod';
-import { partsFor } from '../../../k8s/local/parts.ts';
 import { chartFolder, type HelmAnswer, helm, type Values } from '../../contract/charts/helm.ts';
 import { type TestApiserver, testApiserver } from '../../support/apiserver.ts';
+import { serveDefinitions } from './definitions.ts';
 
 const FIELD_MANAGER = 'fieldManager=latchkey-operator';
 const JSON_PATCH = 'application/json-patch+json';
@@ -38,9 +34,6 @@ const deploymentShape = z.looseObject({
   }),
 });
 const serviceShape = z.looseObject({ spec: z.looseObject({ selector: z.record(z.string(), z.string()) }) });
-const crdShape = z.looseObject({
-  status: z.looseObject({ conditions: z.array(z.looseObject({ type: z.string(), status: z.string() })).nullish() }),
-});
 
 /** One release in a namespace of its own. */
 class Release {
@@ -127,22 +120,6 @@ class Release {
   }
 }
 
-/** Creates a CRD from its file and awaits that it is served. */
-async function createCrd(server: TestApiserver, manifest: string): Promise<void> {
-  const crd = z.looseObject({ metadata: z.looseObject({ name: z.string() }) }).parse(parse(manifest));
-  const all = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
-  await server.request('POST', all, crd).catch((error: unknown) => {
-    if (!String(error).includes('AlreadyExists')) throw error;
-  });
-  const giveUpAt = performance.now() + 20_000;
-  for (;;) {
-    const { status } = crdShape.parse(await server.request('GET', `${all}/${crd.metadata.name}`));
-    if (status.conditions?.some((condition) => condition.type === 'Established' && condition.status === 'True')) return;
-    await delay(50);
-    if (performance.now() > giveUpAt) throw new Error(`${crd.metadata.name} is not served within 20 s`);
-  }
-}
-
 const SERVED = { code: 0 } as const;
 /** Made of the two weights in which a canary carries 25 %. */
 const IN_THE_MIDDLE = [75, 25] as const;
@@ -166,9 +143,7 @@ describe('helm upgrade beside the operator', function () {
 
   before(async () => {
     server = await testApiserver();
-    const { 'gateway-api-crds': folder } = await partsFor(['gateway-api-crds']);
-    await createCrd(server, readFileSync(join(folder, 'gateway.networking.k8s.io_httproutes.yaml'), 'utf8'));
-    await createCrd(server, readFileSync(join(chartFolder('latchkey-operator'), 'templates/crd.yaml'), 'utf8'));
+    await serveDefinitions(server);
   });
 
   it('the first install serves from its own pods', async () => {

@@ -1,0 +1,109 @@
+/** A real apiserver reads every manifest that we ship, strictly: unknown fields, wrong types and CEL rules are refused. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { type KubernetesObject, readObjects, render, type Values } from '../../contract/charts/helm.ts';
+import { type TestApiserver, testApiserver } from '../../support/apiserver.ts';
+import { serveDefinitions } from './definitions.ts';
+
+const EXAMPLES = fileURLToPath(new URL('../../../k8s/examples/', import.meta.url));
+/** What the apiserver's paths call them. */
+const PLURALS: Readonly<Record<string, string>> = {
+  AuthRollout: 'authrollouts',
+  ClusterRole: 'clusterroles',
+  ClusterRoleBinding: 'clusterrolebindings',
+  CustomResourceDefinition: 'customresourcedefinitions',
+  Deployment: 'deployments',
+  HTTPRoute: 'httproutes',
+  Pod: 'pods',
+  PodDisruptionBudget: 'poddisruptionbudgets',
+  Role: 'roles',
+  RoleBinding: 'rolebindings',
+  Service: 'services',
+  ServiceAccount: 'serviceaccounts',
+};
+
+describe('a real apiserver accepts, strictly read,', function () {
+  this.timeout(90_000);
+  let server: TestApiserver;
+
+  before(async () => {
+    server = await testApiserver();
+    await serveDefinitions(server);
+    for (const name of ['auth', 'latchkey-system', 'elsewhere']) {
+      const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
+      await server.request('POST', '/api/v1/namespaces', namespace).catch((error: unknown) => {
+        if (!String(error).includes('AlreadyExists')) throw error;
+      });
+    }
+  });
+
+  /** What the apiserver says against this object; undefined when it would take it. */
+  async function objection(object: KubernetesObject): Promise<string | undefined> {
+    const plural = PLURALS[object.kind];
+    if (plural === undefined) return `no plural known of ${object.kind}`;
+    const group = object.apiVersion.includes('/') ? `/apis/${object.apiVersion}` : `/api/${object.apiVersion}`;
+    const within = object.metadata.namespace === undefined ? '' : `/namespaces/${object.metadata.namespace}`;
+    const query = 'dryRun=All&fieldManager=dry-run&force=true&fieldValidation=Strict';
+    const path = `${group}${within}/${plural}/${object.metadata.name}?${query}`;
+    return await server.request('PATCH', path, object, 'application/apply-patch+yaml').then(
+      () => undefined,
+      (error: unknown) => `${object.kind} ${object.metadata.name}: ${String(error)}`,
+    );
+  }
+
+  async function objections(objects: readonly KubernetesObject[]): Promise<readonly string[]> {
+    const all = await Promise.all(objects.map((object) => objection(object)));
+    return all.filter((said) => said !== undefined);
+  }
+
+  const settings: readonly (readonly ['latchkey' | 'latchkey-operator', string, Values])[] = [
+    ['latchkey', 'as it is', {}],
+    ['latchkey', 'without a rollout', { rollout: { enabled: false } }],
+    [
+      'latchkey',
+      'with everything set',
+      {
+        image: { tag: 'v2', digest: `sha256:${'a'.repeat(64)}` },
+        imagePullSecrets: [{ name: 'registry' }],
+        config: { trustProxy: ['10.0.0.0/8', 'loopback'], rateLimitPerMinute: 100 },
+        extraEnv: [{ name: 'DEFAULT_ORGANIZATION', value: 'acme' }],
+        podLabels: { team: 'identity' },
+        podAnnotations: { 'example.com/owner': 'identity' },
+        nodeSelector: { 'kubernetes.io/os': 'linux' },
+        tolerations: [{ key: 'dedicated', operator: 'Exists' }],
+        affinity: { podAntiAffinity: {} },
+        podDisruptionBudget: { maxUnavailable: '25%' },
+        serviceAccount: { annotations: { 'example.com/role': 'auth' } },
+        route: {
+          parentRefs: [{ name: 'public', namespace: 'gateways', sectionName: 'https' }],
+          hostnames: ['auth.example.com'],
+          timeouts: { request: '15s', backendRequest: '10s' },
+          annotations: { 'example.com/owner': 'identity' },
+        },
+        rollout: { paused: true, matrix: { errorRate: { p0: 0.1 } }, blindLimit: '2m', proveWithin: '5s' },
+        test: { url: 'https://auth.example.com/' },
+      },
+    ],
+    ['latchkey-operator', 'as it is', {}],
+    ['latchkey-operator', 'for one namespace', { watchNamespace: 'elsewhere', priorityClassName: 'high' }],
+  ];
+  for (const [chart, how, values] of settings) {
+    it(`the chart ${chart} ${how}`, async () => {
+      expect(await objections(await render(chart, values))).to.deep.equal([]);
+    });
+  }
+
+  for (const file of readdirSync(EXAMPLES)) {
+    it(`k8s/examples/${file}`, async () => {
+      const objects = readObjects(readFileSync(`${EXAMPLES}${file}`, 'utf8'));
+      expect(objects).not.to.be.empty;
+      expect(await objections(objects)).to.deep.equal([]);
+    });
+  }
+
+  it('nothing with an unknown field', async () => {
+    const text = readFileSync(`${EXAMPLES}authrollout.yaml`, 'utf8').replace('spec:', 'spec:\n  scheduel: []');
+    expect((await objections(readObjects(text))).join()).to.include('.spec.scheduel');
+  });
+});
