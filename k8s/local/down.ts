@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { cniNetwork, paths, runDir, stateDir } from './layout.ts';
+import { paths, runDir, stateDir } from './layout.ts';
 import { tearDownNetwork } from './network.ts';
 import { killPids, stopProcess } from './processes.ts';
 import { run, tryRun } from './run.ts';
@@ -149,7 +149,8 @@ function shimSockets(): string[] {
 
 /** What the kubelet, containerd and the CNI library write outside our folders, at places that cannot be set. */
 function removeTraces(): void {
-  removeEntries('/var/lib/cni/results', (name) => name.startsWith(`${cniNetwork}-`));
+  // Named after sandboxes that nobody remembers; each says which network namespace it was for.
+  removeEntries('/var/lib/cni/results', (_name, path) => readFileSync(path, 'utf8').includes(`${runDir}/`));
   removeEntries('/var/lib/kubelet/device-plugins', (name) => name === 'kubelet.sock');
   removeEntries('/var/log/containers', (_name, path) => linkTarget(path).startsWith(`${stateDir}/`));
   for (const folder of foldersOfOthers) removeWhenEmpty(folder);

@@ -53,7 +53,7 @@ describe('the local cluster', function () {
     const available = ['--for=condition=Available', 'deployment', '--all', '--timeout=60s'];
     await kubectl(['wait', '--namespace', namespace, ...available]);
     const ask = async () => {
-      const response = await fetch(cluster.gatewayUrl, { headers: { host: 'node-test.example' }, signal: soon() });
+      const response = await fetch(`${cluster.gatewayUrl}/node-test`, { signal: soon() });
       return response.ok ? await response.text() : undefined;
     };
     expect(await waitFor('the route', { timeoutMs: 30_000 }, ask)).to.match(/^(stable|canary)$/);
@@ -164,11 +164,12 @@ function objects(cluster: Cluster): readonly object[] {
     { name: 'stable', port: 80, weight: 95 },
     { name: 'canary', port: 80, weight: 5 },
   ];
+  const matches = [{ path: { type: 'PathPrefix', value: '/node-test' } }];
   const route = {
     apiVersion: 'gateway.networking.k8s.io/v1',
     kind: 'HTTPRoute',
     metadata: { name: 'node-test', namespace },
-    spec: { parentRefs: [cluster.gateway], hostnames: ['node-test.example'], rules: [{ name: 'api', backendRefs }] },
+    spec: { parentRefs: [cluster.gateway], rules: [{ name: 'api', matches, backendRefs }] },
   };
   return [...deployments, ...services, route];
 }
