@@ -52,6 +52,8 @@ const WEIGHTS: readonly (readonly [number, number])[] = [
   [88, 12],
 ];
 
+const JUMPS_MS = [-3_600_000, 3_600_000, -10_000, 86_400_000] as const;
+
 /** One change; `what` is 0–16, `size` chooses among its variants. */
 export function change(world: World, what: number, size: number): World {
   switch (what) {
@@ -64,7 +66,7 @@ export function change(world: World, what: number, size: number): World {
     case 4:
       return editAnnotations(world, size);
     case 5:
-      return { ...world, nowMs: world.nowMs + [-3_600_000, 3_600_000, -10_000, 86_400_000][size % 4]! };
+      return { ...world, nowMs: world.nowMs + (JUMPS_MS[size % JUMPS_MS.length] ?? 0) };
     case 6:
     case 7:
       return { ...world, spec: SPECS[size % SPECS.length] ?? {}, generation: world.generation + 1 };

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Action } from '../../../../operator/src/core/plan.ts';
 import { liveWeight, readRecord } from '../../../../operator/src/core/route-record.ts';
 import { nextStep } from '../../../../operator/src/core/run.ts';
@@ -7,18 +7,16 @@ import {
   act,
   adoptedWorld,
   atWeight,
-  deploy,
-  freshWorld,
   inPhase,
-  observe,
   type Pass,
   runUntil,
   step,
   think,
-  type World,
   worldAt,
   writeStatus,
-} from './world.ts';
+} from './doing.ts';
+import { observe } from './seeing.ts';
+import { deploy, freshWorld, type World } from './world.ts';
 
 /** What the test knows and no leader does. */
 type Ghost = {
@@ -102,8 +100,8 @@ function checkAction(ghost: Ghost, { observation, decision }: Pass, action: Acti
   if (action.kind === 'remove-finalizer' && !observation.rollout.deleting) throw new Error('finalizer off');
 }
 
-/** Carries out a pass on the ghost's world, checking each action before it counts. */
-function carryOut(ghost: Ghost, pass: Pass, limit: number, statusVersion: number, writesStatus: boolean): Ghost {
+/** Carries out a pass, checking each action before it counts; without a statusVersion it dies before the status write. */
+function carryOut(ghost: Ghost, pass: Pass, limit: number, statusVersion: number | undefined): Ghost {
   checkOrder(pass);
   let now = ghost;
   const acted = act(ghost.world, pass, limit, (_before, action, after, index) => {
@@ -118,27 +116,29 @@ function carryOut(ghost: Ghost, pass: Pass, limit: number, statusVersion: number
       condemned: isRollback ? new Set([...now.condemned, record.revision]) : now.condemned,
     };
   });
-  if (!writesStatus) return { ...now, world: acted.world };
+  if (statusVersion === undefined) return { ...now, world: acted.world };
   const world = writeStatus(acted.world, pass, acted.outcome, statusVersion);
   const condemned = world.status?.condemned ?? [];
-  if (condemned.length === 0 || condemned.every((entry) => now.condemned.has(entry.revision))) return { ...now, world };
+  if (condemned.every((entry) => now.condemned.has(entry.revision))) return { ...now, world };
   return { ...now, world, condemned: new Set([...now.condemned, ...condemned.map((entry) => entry.revision)]) };
 }
+
+const BEATS_MS = [1_000, 10_000, 61_000, 31_000] as const;
 
 /** One event of a sequence: its byte says what happens, `size` how much. */
 function happen(ghost: Ghost, what: number, size: number): Ghost {
   const { world } = ghost;
   if (what < 10) {
-    const later = { ...world, nowMs: world.nowMs + [1_000, 10_000, 61_000, 31_000][size % 4]! };
+    const later = { ...world, nowMs: world.nowMs + (BEATS_MS[size % BEATS_MS.length] ?? 0) };
     const pass = think(observe(later));
     checkSevere(pass);
-    return carryOut({ ...ghost, world: later }, pass, pass.actions.length, later.statusVersion, true);
+    return carryOut({ ...ghost, world: later }, pass, pass.actions.length, later.statusVersion);
   }
   // Dies between two actions, or between the last one and the status.
   if (what === 10 || what === 11) {
     const pass = think(observe(world));
     checkSevere(pass);
-    return carryOut(ghost, pass, size % (pass.actions.length + 1), world.statusVersion, false);
+    return carryOut(ghost, pass, size % (pass.actions.length + 1), undefined);
   }
   // A leader stops for a while after it has read and decided…
   if (what === 12) return { ...ghost, asleep: { pass: think(observe(world)), statusVersion: world.statusVersion } };
@@ -149,7 +149,7 @@ function happen(ghost: Ghost, what: number, size: number): Ghost {
     const { asleep } = ghost;
     if (asleep === undefined) return ghost;
     return {
-      ...carryOut(ghost, asleep.pass, asleep.pass.actions.length, asleep.statusVersion, true),
+      ...carryOut(ghost, asleep.pass, asleep.pass.actions.length, asleep.statusVersion),
       asleep: undefined,
     };
   }

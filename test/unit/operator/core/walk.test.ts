@@ -1,16 +1,6 @@
 import { expect } from 'chai';
-import {
-  adoptedWorld,
-  atWeight,
-  deploy,
-  freshWorld,
-  inPhase,
-  REVISION,
-  runUntil,
-  step,
-  type World,
-  worldAt,
-} from './world.ts';
+import { adoptedWorld, atWeight, inPhase, runUntil, step, worldAt } from './doing.ts';
+import { deploy, freshWorld, REVISION, type World } from './world.ts';
 
 describe('a whole rollout through the core', () => {
   it('adopts the target: stable is ready before it gets traffic, and the target stops last', () => {

@@ -1,0 +1,159 @@
+/** What a leader sees of a world: the observation that observe.ts would make of a real cluster. */
+
+import { checksDue } from '../../../../operator/src/core/checks-due.ts';
+import type {
+  DeploymentView,
+  Observation,
+  RouteView,
+  Sample,
+  StepSamples,
+} from '../../../../operator/src/core/observation.ts';
+import { parseSpec } from '../../../../operator/src/core/spec.ts';
+import type { Counts, SentinelView } from '../../../../operator/src/core/window.ts';
+import { type Deployment, type Health, type Json, T0, type World } from './world.ts';
+
+export function routeView(world: World): RouteView {
+  const { route } = world;
+  if (route === undefined) return { kind: 'missing' };
+  if (route.ruleName !== 'api') return { kind: 'rule-missing', uid: 'r', ruleNames: [route.ruleName] };
+  if (route.canary.name !== 'api-canary') {
+    return { kind: 'backends-missing', uid: 'r', backendNames: [route.canary.name] };
+  }
+  return {
+    kind: 'programmable',
+    uid: 'r',
+    resourceVersion: String(world.routeVersion),
+    ruleName: 'api',
+    ruleIndex: 0,
+    stable: { name: 'api-stable', index: 0, weight: route.stable.weight },
+    canary: { name: 'api-canary', index: 1, weight: route.canary.weight },
+    hasAnnotations: true,
+    fence: route.annotations['latchkey.dev/fence'],
+    write: route.annotations['latchkey.dev/write'],
+    rulesManager: { name: 'somebody', at: new Date(world.nowMs).toISOString() },
+    accepted: true,
+  };
+}
+
+function deploymentView(name: string, seen: Deployment, revision: string): DeploymentView {
+  return {
+    name,
+    uid: name,
+    revision,
+    template: seen.template,
+    selector: seen.selector,
+    generation: 1,
+    observedGeneration: 1,
+    replicas: seen.replicas,
+    currentReplicas: seen.current,
+    updatedReplicas: seen.updated,
+    readyReplicas: seen.ready,
+  };
+}
+
+const COUNTS: Counts = {
+  requests: 0,
+  serverErrors: 0,
+  fasterThan: {},
+  logins: 0,
+  loginFailures: 0,
+  databaseErrors: 0,
+  complaints: 0,
+  dataLoss: 0,
+};
+
+const REQUESTS = 10_000;
+
+const ERRORS: Readonly<Partial<Record<Health, number>>> = { P0: 5_000, P1: 200, P2: 90, P3: 20 };
+
+function sentinelView(world: World): SentinelView | undefined {
+  const weight = world.route?.canary.weight ?? 0;
+  const isThin = world.health === 'thin' || weight === 0;
+  const requests = isThin ? 3 : REQUESTS;
+  const canary: Counts = {
+    ...COUNTS,
+    requests,
+    serverErrors: isThin ? (world.health === 'thin' ? 1 : 0) : (ERRORS[world.health] ?? 0),
+    fasterThan: { 200: requests, 300: requests, 500: requests },
+    logins: isThin ? 0 : 1_000,
+  };
+  const pods = world.target?.current ?? 0;
+  const isSilent = world.health === 'silent' || pods === 0;
+  const isQuiet = world.quiet && weight === 0 && !isSilent;
+  return {
+    takenAtMs: world.nowMs,
+    spans: [{ spanMs: 1_000, canary, stable: COUNTS }],
+    canaryPods: pods,
+    canaryPodsAnswering: isSilent ? 0 : pods,
+    silentSinceMs: isSilent ? world.nowMs - 1_000 : undefined,
+    quietSinceMs: isQuiet ? T0 - 3_600_000 : undefined,
+    dataLoss: world.health === 'dataLoss' ? 1 : 0,
+  };
+}
+
+const value = (number: number): Sample => ({ kind: 'value', value: number });
+
+function stepSamples(world: World): StepSamples {
+  const why = { blind: 'PrometheusUnreachable', several: 'SeveralSeries', nan: 'NotANumber' } as const;
+  const { health } = world;
+  const isUnknown = health === 'blind' || health === 'several' || health === 'nan';
+  const sample = (number: number): Sample => (isUnknown ? { kind: 'unknown', why: why[health] } : value(number));
+  const isThin = health === 'thin' || (world.route?.canary.weight ?? 0) === 0;
+  const requests = isThin ? 3 : REQUESTS;
+  return {
+    takenAtMs: world.nowMs,
+    windowMs: 60_000,
+    requests: sample(requests),
+    serverErrors: sample(isThin ? 0 : (ERRORS[health] ?? 0)),
+    slow: { p1: sample(0), p2: sample(0), p3: sample(0) },
+    logins: sample(isThin ? 0 : 1_000),
+    loginFailures: sample(0),
+    stableLogins: sample(1_000),
+    stableLoginFailures: sample(0),
+    databaseErrors: sample(0),
+    databaseWindowMs: 60_000,
+    complaints: sample(health === 'complaints' ? 3 : 0),
+    dataLoss: sample(health === 'dataLoss' ? 1 : 0),
+  };
+}
+
+/** What a leader with this token sees now. */
+export function observe(world: World, token = world.leaseToken): Observation {
+  const { target, stable, services, status } = world;
+  const canary = services['api-canary'];
+  const stableService = services['api-stable'];
+  const bare: Observation = {
+    nowMs: world.nowMs,
+    leader: { token, leaseToken: world.leaseToken },
+    rollout: {
+      namespace: 'auth',
+      name: 'api',
+      uid: 'u',
+      generation: world.generation,
+      deleting: world.deleting,
+      hasFinalizer: world.finalizer,
+    },
+    spec: readSpec(world.spec),
+    status,
+    target: target && deploymentView('api', target, target.revision),
+    stable: stable && deploymentView('api-stable', stable, stable.revision),
+    previousTemplate: status?.stableRevision === undefined ? undefined : world.oldTemplates[status.stableRevision],
+    services: {
+      stable: stableService && { name: 'api-stable', selector: stableService },
+      canary: canary && { name: 'api-canary', selector: canary },
+    },
+    route: routeView(world),
+    samples: undefined,
+    sentinel: sentinelView(world),
+  };
+  return checksDue(bare) ? { ...bare, samples: stepSamples(world) } : bare;
+}
+
+/** parseSpec costs more than a whole pass, and the worlds of a test share a handful of specs. */
+const specs = new WeakMap<Json, ReturnType<typeof parseSpec>>();
+
+function readSpec(manifest: Json): ReturnType<typeof parseSpec> {
+  const known = specs.get(manifest) ?? parseSpec(manifest);
+  specs.set(manifest, known);
+  return known;
+}
