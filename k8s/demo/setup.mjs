@@ -47,18 +47,23 @@ function install() {
   const elapsed = () => `${Math.round((Date.now() - startedAt) / 1000)} s`;
   console.log('Installing the pinned packages (npm ci) …');
   const ticker = setInterval(() => console.log(`  … still installing (${elapsed()})`), tickMs);
-  const npm = spawn('npm', ['ci', '--no-audit', '--no-fund'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  const keepTail = (chunk) => {
-    output = (output + chunk).slice(-4000);
-  };
-  npm.stdout.on('data', keepTail);
-  npm.stderr.on('data', keepTail);
+  // An unreachable registry shall be told within a minute, not after npm's long back-off.
+  const patience = ['--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=4000'];
+  const npm = spawn('npm', ['ci', '--no-audit', '--no-fund', ...patience], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let errors = '';
+  npm.stderr.on('data', (chunk) => {
+    // npm says why first; its manual page follows.
+    errors = (errors + chunk).slice(0, 2000);
+  });
   return new Promise((resolve) => {
+    npm.on('error', () => resolve(false));
     npm.on('close', (code) => {
       clearInterval(ticker);
       if (code === 0) writeFileSync(stampFile, lockDigest());
-      console.log(code === 0 ? `Installed in ${elapsed()}.` : output);
+      console.log(code === 0 ? `Installed in ${elapsed()}.` : errors.split('npm error Clean install a project')[0]);
       resolve(code === 0);
     });
   });
@@ -70,7 +75,7 @@ if (missing !== undefined) {
   process.exitCode = 1;
 } else if (!isInstalled() && !(await install())) {
   console.error(
-    'npm ci failed; its last lines are above. Mostly the registry cannot be reached: check the network, a proxy (npm config get proxy) and the registry (npm config get registry), then run the command again.',
+    'npm ci failed; its words are above. Mostly the registry cannot be reached: check the network, a proxy (npm config get proxy) and the registry (npm config get registry), then run the command again.',
   );
   process.exitCode = 1;
 }
