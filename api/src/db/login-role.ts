@@ -22,6 +22,11 @@ export const ensureLoginRole = async (client: Client, applicationUrl: string): P
         throw error;
     });
   }
-  await client.query(`GRANT latchkey_app TO ${escapeIdentifier(role)}`);
+  // Granting needs ADMIN OPTION even where it would change nothing; an administrator may have granted it already, without giving us that.
+  const { rows } = await client.query<{ isMember: boolean }>(
+    `SELECT pg_has_role($1, 'latchkey_app', 'MEMBER') AS "isMember"`,
+    [role],
+  );
+  if (rows[0]?.isMember !== true) await client.query(`GRANT latchkey_app TO ${escapeIdentifier(role)}`);
   return role;
 };
