@@ -3,7 +3,7 @@
  * so that nobody logs them with the rest.
  */
 import { z } from 'zod';
-import { readSigningKeys, type SigningKeys } from './crypto/signing-keys.ts';
+import { createSigningKeys, readPrivateKey, readPublicKeys, type SigningKeys } from './crypto/signing-keys.ts';
 
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
@@ -12,6 +12,17 @@ const key = z.string().transform((text, context) => {
   if (bytes.length < 32) context.addIssue({ code: 'custom', message: 'must be base64 of at least 32 random bytes' });
   return bytes;
 });
+
+/** Text that `read` understands. Its error could quote the key, so it is dropped. */
+const readable = <T>(read: (text: string) => T, message: string) =>
+  z.string().transform((text, context) => {
+    try {
+      return read(text);
+    } catch {
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    }
+  });
 
 const url = (protocols: readonly string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
@@ -27,8 +38,8 @@ const environment = z.object({
   PORT: integer(0, 65_535).default(3000),
   DATABASE_URL: url(['postgres:', 'postgresql:']),
   REDIS_URL: z.union([z.literal(''), url(['redis:', 'rediss:'])]).default(''),
-  JWT_PRIVATE_KEY: z.string(),
-  JWT_VERIFICATION_KEYS: z.string().optional(),
+  JWT_PRIVATE_KEY: readable(readPrivateKey, 'must be a P-256 private key, as PEM or JWK'),
+  JWT_VERIFICATION_KEYS: readable(readPublicKeys, 'must be a JWKS of P-256 public keys').optional(),
   JWT_ISSUER: z.string().min(1).default('latchkey'),
   JWT_AUDIENCE: z.string().min(1).default('latchkey'),
   REFRESH_TOKEN_KEY: key,
@@ -94,17 +105,11 @@ export class ConfigError extends Error {
   }
 }
 
-const readKeys = (env: Environment): SigningKeys | undefined => {
-  try {
-    return readSigningKeys(env.JWT_PRIVATE_KEY, env.JWT_VERIFICATION_KEYS);
-  } catch {
-    return undefined; // the cause could quote the key
-  }
-};
-
-/** What one variable alone cannot know. */
-const crossChecks = ({ APP_ENV, BCRYPT_COST = 12 }: Partial<Environment>): readonly string[] =>
-  APP_ENV === 'production' && BCRYPT_COST < 10 ? ['BCRYPT_COST: must be at least 10 when APP_ENV is production'] : [];
+/** What one variable alone cannot know; read from the text, so that it is said together with everything else. */
+const crossChecks = ({ APP_ENV = 'production', BCRYPT_COST = '12' }: NodeJS.ProcessEnv): readonly string[] =>
+  APP_ENV === 'production' && Number(BCRYPT_COST) < 10
+    ? ['BCRYPT_COST: must be at least 10 when APP_ENV is production']
+    : [];
 
 const violationsOf = (error: z.ZodError | undefined): readonly string[] =>
   (error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`);
@@ -112,21 +117,12 @@ const violationsOf = (error: z.ZodError | undefined): readonly string[] =>
 /** @throws ConfigError with every violation. */
 export const readConfig = (env: NodeJS.ProcessEnv): { readonly config: Config; readonly secrets: Secrets } => {
   const parsed = environment.safeParse(env);
-  const keys = parsed.success ? readKeys(parsed.data) : undefined;
-  const violations = [...violationsOf(parsed.error), ...crossChecks(parsed.data ?? {})];
-  if (parsed.success && keys === undefined) {
-    violations.push(
-      'JWT_PRIVATE_KEY, JWT_VERIFICATION_KEYS: must be a P-256 private key (PEM or JWK) and a JWKS of P-256 public keys',
-    );
-  }
-  if (!parsed.success || keys === undefined || violations.length > 0) throw new ConfigError(violations);
-  return present(parsed.data, keys);
+  const violations = [...violationsOf(parsed.error), ...crossChecks(env)];
+  if (!parsed.success || violations.length > 0) throw new ConfigError(violations);
+  return present(parsed.data);
 };
 
-const present = (
-  env: Environment,
-  signingKeys: SigningKeys,
-): { readonly config: Config; readonly secrets: Secrets } => {
+const present = (env: Environment): { readonly config: Config; readonly secrets: Secrets } => {
   return {
     config: {
       port: env.PORT,
@@ -145,7 +141,7 @@ const present = (
     secrets: {
       databaseUrl: env.DATABASE_URL,
       redisUrl: env.REDIS_URL === '' ? undefined : env.REDIS_URL,
-      signingKeys,
+      signingKeys: createSigningKeys(env.JWT_PRIVATE_KEY, env.JWT_VERIFICATION_KEYS),
       refreshTokenKey: env.REFRESH_TOKEN_KEY,
       passwordPepper: env.PASSWORD_PEPPER,
     },

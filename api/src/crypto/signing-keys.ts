@@ -22,7 +22,7 @@ const thumbprint = (key: KeyObject): string => {
 };
 
 /** Reads PEM or JWK text. @throws when it is no P-256 private key. */
-const readPrivateKey = (text: string): KeyObject => {
+export const readPrivateKey = (text: string): KeyObject => {
   const key = text.trimStart().startsWith('{')
     ? createPrivateKey({ key: z.record(z.string(), z.unknown()).parse(JSON.parse(text)), format: 'jwk' })
     : createPrivateKey(text);
@@ -32,11 +32,13 @@ const readPrivateKey = (text: string): KeyObject => {
   return key;
 };
 
-/** @throws when the private key or one of the verification keys (a JWKS of public keys) is not P-256. */
-export const readSigningKeys = (privateKeyText: string, verificationKeysText?: string): SigningKeys => {
-  const privateKey = readPrivateKey(privateKeyText);
+/** Reads a JWKS. @throws when one of its keys is no P-256 public key. */
+export const readPublicKeys = (text: string): readonly KeyObject[] =>
+  jwks.parse(JSON.parse(text)).keys.map((key) => createPublicKey({ key, format: 'jwk' }));
+
+/** Signs with `privateKey`; verifies with its public half and with `older`, whose tokens may still be live. */
+export const createSigningKeys = (privateKey: KeyObject, older: readonly KeyObject[] = []): SigningKeys => {
   const current = createPublicKey(privateKey);
-  const others = verificationKeysText === undefined ? [] : jwks.parse(JSON.parse(verificationKeysText)).keys;
-  const keys = [current, ...others.map((key) => createPublicKey({ key, format: 'jwk' }))];
+  const keys = [current, ...older];
   return { keyId: thumbprint(current), privateKey, publicKeys: new Map(keys.map((key) => [thumbprint(key), key])) };
 };

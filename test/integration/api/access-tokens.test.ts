@@ -2,7 +2,7 @@
 import { createHmac, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { expect } from 'chai';
 import { SignJWT, UnsecuredJWT } from 'jose';
-import { readSigningKeys } from '../../../api/src/crypto/signing-keys.ts';
+import { createSigningKeys, readPrivateKey } from '../../../api/src/crypto/signing-keys.ts';
 import { Api, TEST_KEYS, type Tokens } from '../../support/api.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
@@ -19,7 +19,7 @@ describe('access tokens', () => {
     await database?.drop();
   });
 
-  const keys = readSigningKeys(TEST_KEYS.JWT_PRIVATE_KEY);
+  const keys = createSigningKeys(readPrivateKey(TEST_KEYS.JWT_PRIVATE_KEY));
   const publicKey = createPublicKey(TEST_KEYS.JWT_PRIVATE_KEY);
   let tokens: Tokens;
   let claims: Record<string, unknown>;
@@ -108,7 +108,7 @@ describe('access tokens', () => {
     const older = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const jwks = JSON.stringify({ keys: [older.publicKey.export({ format: 'jwk' })] });
     const rotated = await Api.start({ databaseUrl: database.url, env: { JWT_VERIFICATION_KEYS: jwks } });
-    const olderKeys = readSigningKeys(older.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
+    const olderKeys = createSigningKeys(older.privateKey);
     const token = await new SignJWT(claims)
       .setProtectedHeader({ ...good, kid: olderKeys.keyId })
       .sign(older.privateKey);
