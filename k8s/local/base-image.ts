@@ -67,8 +67,8 @@ export async function productionDependencies(project: string): Promise<string> {
   const copy = ['-a', '--parents', ...places, join(unfinished, 'app')];
   // Hard links where the file system allows them: thousands of files in a fraction of a second.
   if ((await tryRun('cp', ['-l', ...copy], { cwd: project })) === undefined) await run('cp', copy, { cwd: project });
-  const unread = ['-name', '*.d.ts', '-o', '-name', '*.d.cts', '-o', '-name', '*.d.mts', '-o', '-name', '*.map'];
-  // Node never reads these; they are two thirds of the files that each build would hash.
+  const unread = ['*.ts', '*.cts', '*.mts', '*.map', '*.md'].flatMap((pattern) => ['-o', '-name', pattern]).slice(1);
+  // Node reads none of these below node_modules; they are half of the files that each build would hash.
   await run('find', [unfinished, '-type', 'f', '(', ...unread, ')', '-delete']);
   renameSync(unfinished, folder);
   return folder;
