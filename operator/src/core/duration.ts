@@ -10,12 +10,13 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, 
 
 /** Turns "1h30m" into milliseconds; text that DURATION_PATTERN refuses gives 0. */
 export function durationToMs(text: string): number {
-  if (!DURATION_PATTERN.test(text)) return 0;
   let totalMs = 0;
-  for (const [, amount = '0', unit = 'ms'] of text.matchAll(/([0-9]+)(ms|s|m|h)/g)) {
+  let length = 0;
+  for (const [part, amount = '0', unit = 'ms'] of text.matchAll(/([0-9]+)(ms|s|m|h)/g)) {
     totalMs += Number(amount) * (UNIT_MS[unit] ?? 1);
+    length += part.length;
   }
-  return totalMs;
+  return length === text.length ? totalMs : 0;
 }
 
 /** Turns milliseconds into the shortest exact text, largest unit first: 5_400_000 → "1h30m". */
