@@ -23,6 +23,12 @@ const settings = [
 
 const settingsSchema = z.record(z.string(), z.string());
 const linkSchema = z.array(z.object({ ifname: z.string() }));
+const bridgeRules = [
+  ['INPUT', '-i'],
+  ['FORWARD', '-i'],
+  ['FORWARD', '-o'],
+] as const;
+
 /** Chains that kube-proxy, the kubelet and the CNI plugins make. */
 const ourChain = /^(KUBE-|CNI-)/;
 
@@ -33,6 +39,9 @@ export async function setUpNetwork(): Promise<void> {
   await run('ip', ['link', 'add', bridge.name, 'type', 'bridge']);
   await run('ip', ['address', 'add', `${bridge.address}/${bridge.prefix}`, 'dev', bridge.name]);
   await run('ip', ['link', 'set', bridge.name, 'up']);
+  // Firewalls that drop by default (ufw, Docker's FORWARD policy) would cut pods off from each other and from the host.
+  for (const [chain, flag] of bridgeRules)
+    await run('iptables', ['-w', '-I', chain, flag, bridge.name, '-j', 'ACCEPT']);
   writeSetting('net/ipv4/ip_forward', '1');
   writeSetting('net/bridge/bridge-nf-call-iptables', '1');
 }
@@ -69,18 +78,19 @@ export async function tearDownNetwork(): Promise<void> {
 async function removeChains(family: string): Promise<void> {
   for (const table of ['filter', 'nat', 'mangle']) {
     const before = await tryRun(`${family}-save`, ['-t', table]);
-    if (before === undefined || !/^:(KUBE-|CNI-)/m.test(before)) continue;
-    await run(`${family}-restore`, ['-w'], { input: withoutOurChains(before) });
+    const after = withoutOurChains(before ?? '');
+    if (before !== undefined && after !== before) await run(`${family}-restore`, ['-w'], { input: after });
   }
 }
 
-/** The text of `iptables-save` without our chains and without every rule in or to them. */
+/** The text of `iptables-save` without our chains, without every rule in or to them, and without the bridge's rules. */
 export function withoutOurChains(saved: string): string {
   const isOurs = (line: string) => {
     const declared = /^:(\S+)/.exec(line)?.[1];
     const inChain = /^-A (\S+)/.exec(line)?.[1];
     const toChain = /\s-[jg] (\S+)/.exec(line)?.[1];
-    return [declared, inChain, toChain].some((chain) => chain !== undefined && ourChain.test(chain));
+    const ofBridge = line.startsWith('-A ') && new RegExp(` -[io] ${bridge.name} `).test(line);
+    return ofBridge || [declared, inChain, toChain].some((chain) => chain !== undefined && ourChain.test(chain));
   };
   return saved
     .split('\n')

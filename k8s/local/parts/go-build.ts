@@ -58,7 +58,7 @@ async function build(
       const args = ['build', '-v', ...buildFlags(), '-o', `${folder}/`, ...packages];
       await run('nice', ['-n', '5', go, ...args], {
         cwd: moduleFolder(module),
-        env: await goEnvironment(),
+        env: await goEnvironment(go),
         timeoutMs: buildTimeoutMs,
         signal: options.signal,
         onLine: options.note,
@@ -141,17 +141,17 @@ function buildFlags(): readonly string[] {
   return ['-trimpath', '-buildvcs=false', '-gcflags=all=-dwarf=false', `-ldflags=-s -w ${stamps.join(' ')}`];
 }
 
-async function goEnvironment(): Promise<Readonly<Record<string, string>>> {
+async function goEnvironment(go: string): Promise<Readonly<Record<string, string>>> {
   const garbage = totalmem() > largeMemoryBytes ? '400' : '100'; // fewer collections: a fifth off the build
   const settings = { CGO_ENABLED: '0', GOFLAGS: '', GOTOOLCHAIN: 'local', GOWORK: 'off', GOGC: garbage };
-  return (await isProxyReachable()) ? settings : { ...settings, GOPROXY: 'off' };
+  return (await isProxyReachable(go)) ? settings : { ...settings, GOPROXY: 'off' };
 }
 
 /** With a closed network, `GOPROXY=off` fails at once on what the module cache lacks, instead of after minutes. */
-async function isProxyReachable(): Promise<boolean> {
+async function isProxyReachable(go: string): Promise<boolean> {
   const behindProxy = process.env.HTTPS_PROXY ?? process.env.https_proxy;
   if (behindProxy !== undefined && behindProxy !== '') return true; // Go honours it, fetch does not: let Go try
-  const [first = ''] = (process.env.GOPROXY ?? 'https://proxy.golang.org').split(/[,|]/);
+  const [first = ''] = (await outputOf(go, ['env', 'GOPROXY'])).trim().split(/[,|]/);
   if (!first.startsWith('http')) return true;
   try {
     await fetch(first, { method: 'HEAD', signal: AbortSignal.timeout(proxyProbeTimeoutMs) });

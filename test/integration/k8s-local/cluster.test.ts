@@ -91,7 +91,8 @@ describe('the local cluster', function () {
     expect([...shims(), ...programsBelow(stateDir)]).to.deep.equal([]);
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).to.not.include('latchkey-local');
     expect(await run('ip', ['link'])).to.not.include(bridge.name);
-    for (const save of ['iptables-save', 'ip6tables-save']) expect(await run(save, [])).to.not.match(/KUBE-|CNI-/);
+    for (const save of ['iptables-save', 'ip6tables-save'])
+      expect(await run(save, [])).to.not.match(/KUBE-|CNI-|latchkey0/);
     expect(await run('find', ['/sys/fs/cgroup', '-maxdepth', '2', '-name', 'kubepods'])).to.equal('');
     const places = [stateDir, runDir, '/run/latchkey-local.lock', '/var/lib/kubelet', '/var/lib/cni'];
     expect(places.filter((place) => existsSync(place))).to.deep.equal([]);

@@ -12,6 +12,7 @@ const saved = `*nat
 -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
 -A OUTPUT -m addrtype --dst-type LOCAL -g CNI-HOSTPORT-DNAT
 -A KUBE-SERVICES -d 10.96.0.1/32 -p tcp -j KUBE-SEP-ABC
+-A DOCKER -i latchkey0 -j ACCEPT
 -A DOCKER -i docker0 -j RETURN
 COMMIT
 `;
@@ -24,7 +25,8 @@ describe('the packet rules that remain after down', () => {
       ':OUTPUT ACCEPT [0:0]',
       ':DOCKER - [0:0]',
       '-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER',
-      '-A DOCKER -i docker0 -j RETURN',
+      '-A DOCKER -i latchkey0 -j ACCEPT
+-A DOCKER -i docker0 -j RETURN',
       'COMMIT',
       '',
     ]);
