@@ -86,13 +86,10 @@ export async function copyModuleFiles(
 ): Promise<string> {
   const { path, folder, pattern } = source.files;
   try {
-    const options = {
-      cwd: moduleFolder(source.module),
-      env: await goEnvironment(),
-      timeoutMs: moduleTimeoutMs,
-      signal,
-    };
-    const answer = await run(await findGo(signal), ['mod', 'download', '-json', path], options);
+    const go = await findGo(signal);
+    const env = await goEnvironment(go);
+    const options = { cwd: moduleFolder(source.module), env, timeoutMs: moduleTimeoutMs, signal };
+    const answer = await run(go, ['mod', 'download', '-json', path], options);
     const origin = join(z.object({ Dir: z.string() }).parse(JSON.parse(answer)).Dir, folder);
     return await withScratch(async (scratch) => {
       const copy = join(scratch, name);

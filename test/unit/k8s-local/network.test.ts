@@ -25,8 +25,7 @@ describe('the packet rules that remain after down', () => {
       ':OUTPUT ACCEPT [0:0]',
       ':DOCKER - [0:0]',
       '-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER',
-      '-A DOCKER -i latchkey0 -j ACCEPT
--A DOCKER -i docker0 -j RETURN',
+      '-A DOCKER -i docker0 -j RETURN',
       'COMMIT',
       '',
     ]);
