@@ -3,11 +3,12 @@
  * the in-process fallback), keys kept in the data folder, and a curl line that works. Ctrl-C stops all of it.
  * Anything set in the environment wins over what is embedded.
  */
+import './thread-pool.ts';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { readConfig } from './config.ts';
+import { ConfigError, readConfig } from './config.ts';
 import { ensureLoginRole } from './db/login-role.ts';
 import { migrate, withOwner } from './db/migrate.ts';
 import { type EmbeddedKeys, keepKeys } from './embedded/keys.ts';
@@ -56,6 +57,7 @@ const invitation = (port: number): string => {
 };
 
 export const serveEmbedded = async (): Promise<void> => {
+  const stopAsked = untilSignal(); // from now on: Ctrl-C while the database starts must not leave it behind
   const folder = dataFolder();
   const keys = await keepKeys(join(folder, 'keys.json'));
   const database = process.env['DATABASE_URL'] === undefined ? await prepareDatabase(keys, folder) : undefined;
@@ -72,12 +74,23 @@ export const serveEmbedded = async (): Promise<void> => {
   });
   const service = await startService({ config, secrets, log: createLog(config.logLevel, undefined) });
   process.stdout.write(invitation(service.port));
-  await untilSignal();
+  await stopAsked;
   await service.stop();
   await database?.server.stop();
 };
 
+/** A sentence for people; the stack would not help them. */
+const explain = (error: unknown): string => {
+  if (error instanceof ConfigError) return error.violations.join('\n');
+  return error instanceof Error ? error.message : 'failed';
+};
+
 if (import.meta.main) {
-  await serveEmbedded();
-  process.exit(0);
+  try {
+    await serveEmbedded();
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`latchkey: ${explain(error)}\n`);
+    process.exit(1);
+  }
 }

@@ -1,4 +1,5 @@
 /** The process: configuration, service, signal, drain, exit. `node api/src/main.ts`; dev.ts is the same with everything it needs brought along. */
+import './thread-pool.ts';
 import type { RequestHandler } from 'express';
 import { ConfigError, readConfig } from './config.ts';
 import { untilSignal } from './lifetime.ts';
@@ -14,8 +15,9 @@ export interface ServeOptions {
 export const serve = async (env: NodeJS.ProcessEnv, options: ServeOptions = {}): Promise<void> => {
   const { config, secrets } = readConfig(env);
   const log = createLog(config.logLevel, env['APP_VERSION']);
+  const stopAsked = untilSignal(); // a SIGTERM while we start is a SIGTERM too
   const service = await startService({ config, secrets, log, ...options });
-  const signal = await untilSignal();
+  const signal = await stopAsked;
   log.info({ signal }, 'stopping');
   await service.stop();
   log.info('stopped');

