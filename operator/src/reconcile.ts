@@ -41,7 +41,7 @@ export async function reconcile(
 
     const actions = plan(seen.observation, decision);
     const { outcome, error } = await act(parts, actions, seen, signal);
-    parts.sentinel.follow(key, watchedOf(seen, decision));
+    parts.sentinel.follow(key, watchedOf(seen, decision, outcome));
     if (outcome.kind === 'conflict' && attempt < MAX_CONFLICTS) continue;
 
     const status = nextStatus(seen.observation, judgement, decision, outcome);

@@ -33,7 +33,8 @@ export class OperatorProcess {
   readonly lines: LogLine[] = [];
   readonly stderr: string[] = [];
   readonly #child: ChildProcess;
-  readonly #exited: Promise<number | null>;
+  /** The exit code; null after a signal. */
+  readonly exited: Promise<number | null>;
 
   constructor(options: OperatorOptions) {
     const env = {
@@ -48,7 +49,7 @@ export class OperatorProcess {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    this.#exited = new Promise((resolve) => this.#child.once('exit', (code) => resolve(code)));
+    this.exited = new Promise((resolve) => this.#child.once('exit', (code) => resolve(code)));
     const { stdout, stderr } = this.#child;
     if (stdout !== null) {
       createInterface({ input: stdout }).on('line', (line) => {
@@ -79,7 +80,7 @@ export class OperatorProcess {
       if (name === 'SIGKILL') this.#child.kill('SIGCONT');
       this.#child.kill(name);
     }
-    return await this.#exited;
+    return await this.exited;
   }
 
   async logged(matches: (line: LogLine) => boolean, withinMs = 10_000): Promise<LogLine> {

@@ -31,11 +31,12 @@ const rolloutShape = z.looseObject({
       stepIndex: z.number().optional(),
       weight: z.number().optional(),
       lastDecision: z.looseObject({ decision: z.string(), reason: z.string(), message: z.string() }).optional(),
+      history: z.array(z.looseObject({ decision: z.string(), reason: z.string(), message: z.string() })).default([]),
       conditions: z
         .array(z.looseObject({ type: z.string(), status: z.string(), reason: z.string(), message: z.string() }))
         .default([]),
     })
-    .default({ conditions: [] }),
+    .default({ conditions: [], history: [] }),
 });
 export type Rollout = z.infer<typeof rolloutShape>;
 
@@ -221,6 +222,19 @@ export class Scene {
       30_000,
       ({ status }) => status.phase === 'Succeeded' && status.weight === 0,
     );
+  }
+
+  /** What the wait for a dead holder's lease comes to, without the wait. */
+  async expireLease(): Promise<void> {
+    const path = `/apis/coordination.k8s.io/v1/namespaces/${this.namespace}/leases/latchkey-operator`;
+    await this.server.request('PATCH', path, { spec: { holderIdentity: '' } }, 'application/merge-patch+json');
+  }
+
+  async untilGone(path: string, name: string): Promise<void> {
+    await eventually(`${name} is gone`, 15_000, async () => {
+      const list = z.object({ items: z.array(z.object({ metadata: z.object({ name: z.string() }) })) });
+      return list.parse(await this.server.request('GET', path)).items.every(({ metadata }) => metadata.name !== name);
+    });
   }
 
   async close(): Promise<void> {
