@@ -34,8 +34,8 @@ const indexSchema = z.looseObject({
 });
 
 /**
- * Builds the image and imports it into the local cluster's containerd. With a Docker engine at hand it is `docker build`;
- * otherwise buildah, with the base image and the dependencies of this machine. Images built earlier can stand in `FROM`.
+ * Builds the image and imports it into the local cluster's containerd. With a Docker engine and its registry at hand it is
+ * `docker build`; otherwise buildah, with the base image and the dependencies of this machine. Images built earlier can stand in `FROM`.
  * @returns the fully qualified name
  * @throws LocalClusterError IMAGE_BUILD_FAILED
  */
@@ -44,8 +44,8 @@ export async function buildImage(options: ImageOptions): Promise<string> {
   mkdirSync(paths.images, { recursive: true });
   try {
     await withLock(locks.images, { timeoutMs: buildTimeoutMs }, async () => {
-      if (await hasDocker()) await buildWithDocker(options, name);
-      else await buildWithBuildah(options, name);
+      const isBuilt = (await hasDocker()) && (await isBuiltWithDocker(options, name));
+      if (!isBuilt) await buildWithBuildah(options, name);
     });
   } catch (cause) {
     const message = `${options.tag} could not be built from ${options.dockerfile}: ${reasonOf(cause)}`;
@@ -65,13 +65,15 @@ async function hasDocker(): Promise<boolean> {
   return (await tryRun('docker', ['version', '--format', '{{.Server.Version}}'], { timeoutMs: 5000 })) !== undefined;
 }
 
-async function buildWithDocker(options: ImageOptions, name: string): Promise<void> {
+/** False when `docker build` fails, as it does where the engine reaches no registry: buildah needs none. */
+async function isBuiltWithDocker(options: ImageOptions, name: string): Promise<boolean> {
   const args = ['build', '--file', options.dockerfile, '--tag', name, ...settingsOf(options), options.context];
-  await run('docker', args, { timeoutMs: buildTimeoutMs });
+  if ((await tryRun('docker', args, { timeoutMs: buildTimeoutMs })) === undefined) return false;
   const archive = join(paths.images, 'docker.tar');
   await run('docker', ['save', '--output', archive, name], { timeoutMs: buildTimeoutMs });
   await ctr('ctr', ['images', 'import', archive]);
   rmSync(archive);
+  return true;
 }
 
 async function buildWithBuildah(options: ImageOptions, name: string): Promise<void> {

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { clusterDown, readCluster } from '../../../k8s/local/cluster.ts';
 import { reasonOf } from '../../../k8s/local/failure.ts';
 import { paths } from '../../../k8s/local/layout.ts';
 import { pauseProgram } from '../../../k8s/local/pause-image.ts';
@@ -13,6 +14,9 @@ import { waitFor } from '../../../k8s/local/wait.ts';
 const name = 'test-component';
 
 describe('a component of the local cluster', () => {
+  after(async () => {
+    if (readCluster() === undefined) await clusterDown(); // no cluster: only what these tests wrote is there
+  });
   afterEach(async () => {
     await stopProcess(name, 500);
     rmSync(logFile(name), { force: true });
