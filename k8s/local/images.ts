@@ -1,8 +1,8 @@
 /**
- * Builds an image from its ordinary Dockerfile and puts it where the cluster's kubelet finds it. The demo and the
- * end-to-end tests call `buildImage`; adopt.ts says how an image gets into a cluster of the user's own.
+ * Builds an image from its ordinary Dockerfile and puts it where the local cluster's kubelet finds it. The demo and the
+ * end-to-end tests call `buildImage`.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
@@ -35,11 +35,18 @@ const indexSchema = z.looseObject({
 
 /**
  * Builds the image and imports it into the local cluster's containerd. With a Docker engine and its registry at hand it is
- * `docker build`; otherwise buildah, with the base image and the dependencies of this machine. Images built earlier can stand in `FROM`.
+ * `docker build`; otherwise buildah, with the base image and the dependencies of this machine. `FROM` may name an image
+ * that was built here before.
  * @returns the fully qualified name
- * @throws LocalClusterError IMAGE_BUILD_FAILED
+ * @throws LocalClusterError IMAGE_BUILD_FAILED; CLUSTER_UNHEALTHY when no cluster runs
  */
 export async function buildImage(options: ImageOptions): Promise<string> {
+  if (!existsSync(paths.containerdSocket)) {
+    throw new LocalClusterError(
+      'CLUSTER_UNHEALTHY',
+      'no cluster runs here that could take an image: bring it up first',
+    );
+  }
   const name = qualifiedName(options.tag);
   mkdirSync(paths.images, { recursive: true });
   try {
