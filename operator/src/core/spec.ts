@@ -69,9 +69,9 @@ export function parseSpec(manifest: unknown): SpecReading {
 const salvageSchema = z.object({
   targetRef: targetRefSchema,
   route: routeSchema,
-  metrics: z.unknown(),
-  matrix: z.unknown(),
-  zero: z.unknown(),
+  metrics: z.unknown().optional(),
+  matrix: z.unknown().optional(),
+  zero: z.unknown().optional(),
 });
 
 function salvage(manifest: unknown): Spec | undefined {

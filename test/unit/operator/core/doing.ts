@@ -152,12 +152,20 @@ export const inPhase = (phase: Status['phase']) => (world: World) => world.statu
 export const atWeight = (weight: number) => (world: World) =>
   world.status?.weight === weight && world.route?.canary.weight === weight;
 
+/** Worlds are values, so a moment that many tests start from is walked to once. */
+const moments = new Map<string, World>();
+function moment(name: string, make: () => World): World {
+  const known = moments.get(name) ?? make();
+  moments.set(name, known);
+  return known;
+}
+
 /** A world whose first revision is adopted. */
 export function adoptedWorld(): World {
-  return runUntil(freshWorld(), inPhase('Succeeded'));
+  return moment('adopted', () => runUntil(freshWorld(), inPhase('Succeeded')));
 }
 
 /** A world in the middle of the run of revision 2, at this weight. */
 export function worldAt(weight: number): World {
-  return runUntil(deploy(adoptedWorld(), 2), atWeight(weight));
+  return moment(`at ${weight}`, () => runUntil(deploy(adoptedWorld(), 2), atWeight(weight)));
 }

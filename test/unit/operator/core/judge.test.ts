@@ -1,0 +1,146 @@
+import { expect } from 'chai';
+import type { Verdict } from '../../../../operator/src/core/checks.ts';
+import { checkAuthFailures, checkErrorRate, checkLatency } from '../../../../operator/src/core/checks.ts';
+import { judge, judgeSentinel } from '../../../../operator/src/core/judge.ts';
+import { MATRIX } from '../../../../operator/src/core/matrix.ts';
+import type { Observation, Sample, StepSamples } from '../../../../operator/src/core/observation.ts';
+import { parseSpec } from '../../../../operator/src/core/spec.ts';
+import { worldAt } from './doing.ts';
+import { observe } from './seeing.ts';
+import { later } from './situations.ts';
+import { specManifest } from './world.ts';
+
+const reading = parseSpec(specManifest());
+if (reading.kind === 'invalid') throw new Error('spec');
+const { matrix } = reading.spec;
+const value = (number: number): Sample => ({ kind: 'value', value: number });
+const shown = (verdict: Verdict | undefined): string =>
+  verdict === undefined
+    ? 'none'
+    : verdict.kind === 'fail'
+      ? verdict.severity
+      : verdict.kind === 'unknown'
+        ? verdict.why
+        : 'pass';
+
+function withSamples(change: Partial<StepSamples>): Observation {
+  const seen = observe(later(worldAt(25), 11_000));
+  if (seen.samples === undefined) throw new Error('the checks were not due');
+  return { ...seen, samples: { ...seen.samples, ...change } };
+}
+const stepVerdict = (change: Partial<StepSamples>): string => shown(judge(withSamples(change)).step?.verdict);
+
+/** What the runbook's matrix says about 10 000 requests. */
+const ROWS: readonly (readonly [string, Partial<StepSamples>])[] = [
+  ['P0', { serverErrors: value(700) }],
+  ['P1', { serverErrors: value(200) }],
+  ['P2', { serverErrors: value(80) }],
+  ['P3', { serverErrors: value(20) }],
+  ['pass', { serverErrors: value(5) }],
+  ['P0', { dataLoss: value(1) }],
+  ['P1', { slow: { p1: value(700), p2: value(900), p3: value(900) } }],
+  ['P2', { slow: { p1: value(100), p2: value(700), p3: value(900) } }],
+  ['P3', { slow: { p1: value(0), p2: value(100), p3: value(700) } }],
+  ['pass', { slow: { p1: value(0), p2: value(100), p3: value(400) } }],
+  ['P1', { loginFailures: value(100) }],
+  ['pass', { loginFailures: value(50) }],
+  ['P1', { databaseErrors: value(11) }],
+  ['pass', { databaseErrors: value(10) }],
+  ['pass', { databaseErrors: value(50), databaseWindowMs: 300_000 }],
+  ['P1', { complaints: value(5) }],
+  ['P2', { complaints: value(3) }],
+  ['pass', { complaints: value(2) }],
+  [
+    'TooLittleTraffic',
+    { requests: value(29), serverErrors: value(0), slow: { p1: value(0), p2: value(0), p3: value(0) } },
+  ],
+  [
+    'TooLittleTraffic',
+    { requests: value(3), serverErrors: value(1), slow: { p1: value(0), p2: value(0), p3: value(0) } },
+  ],
+  ['TooLittleTraffic', { logins: value(9) }],
+  ['NotANumber', { serverErrors: value(Number.NaN) }],
+  ['NotANumber', { requests: value(Number.POSITIVE_INFINITY) }],
+  ['SeveralSeries', { dataLoss: { kind: 'unknown', why: 'SeveralSeries' } }],
+  ['NoData', { complaints: { kind: 'unknown', why: 'NoData' }, logins: value(9) }],
+  ['P0', { complaints: { kind: 'unknown', why: 'NoData' }, serverErrors: value(700) }],
+];
+
+describe('judge', () => {
+  for (const [expected, samples] of ROWS) {
+    it(`${expected} for ${JSON.stringify(samples).replaceAll(/[{}"]/g, '').replaceAll('kind:value,value:', '')}`, () => {
+      expect(stepVerdict(samples)).to.equal(expected);
+    });
+  }
+
+  it('has a rule for each row of the runbook, and the sentinel those of P0 and P1', () => {
+    const rows = MATRIX.map(({ check, severity, response }) => `${severity} ${check} ${response}`);
+    expect(rows).to.deep.equal([
+      'P0 serviceDown rollback',
+      'P0 errorRate rollback',
+      'P0 dataLoss rollback',
+      'P1 errorRate zero',
+      'P1 latencyP95 zero',
+      'P1 authFailureRate zero',
+      'P1 databaseErrors zero',
+      'P1 complaints zero',
+      'P2 errorRate reduce',
+      'P2 latencyP95 reduce',
+      'P2 complaints hold',
+      'P3 errorRate hold',
+      'P3 latencyP95 hold',
+    ]);
+    expect(MATRIX.every(({ severity, sentinel }) => sentinel === (severity === 'P0' || severity === 'P1'))).to.equal(
+      true,
+    );
+  });
+
+  it('does not blame the canary for logins that fail on stable as well', () => {
+    const sprayed = { attempts: 1_000, failures: 300 };
+    expect(shown(checkAuthFailures(sprayed, { attempts: 5_000, failures: 1_500 }, matrix).verdict)).to.equal('pass');
+    expect(shown(checkAuthFailures(sprayed, { attempts: 5_000, failures: 50 }, matrix).verdict)).to.equal('P1');
+    expect(
+      shown(
+        checkAuthFailures({ attempts: 1_000, failures: 600 }, { attempts: 5_000, failures: 1_500 }, matrix).verdict,
+      ),
+    ).to.equal('P1');
+    expect(shown(checkAuthFailures(sprayed, undefined, matrix).verdict)).to.equal('P1');
+  });
+
+  it('fails nothing on fewer than twenty requests', () => {
+    expect(shown(checkErrorRate(19, 19, matrix).verdict)).to.equal('TooLittleTraffic');
+    expect(shown(checkErrorRate(20, 20, matrix).verdict)).to.equal('P0');
+    expect(shown(checkLatency({ p1: 19, p2: 19, p3: 19 }, 19, matrix).verdict)).to.equal('TooLittleTraffic');
+  });
+
+  it('calls a canary down only after the limit, also across a restart of the operator', () => {
+    const seen = observe({ ...worldAt(25), health: 'silent' });
+    const { sentinel, nowMs } = seen;
+    const after = (silentMs: number): string =>
+      shown(judgeSentinel(sentinel, matrix, { nowMs, sinceMs: undefined, silentSinceMs: nowMs - silentMs }).verdict);
+    expect(after(300_000)).to.equal('NoAnswer');
+    expect(after(300_001)).to.equal('P0');
+  });
+
+  it('takes an old batch of the sentinel for no batch', () => {
+    const { sentinel, nowMs } = observe(worldAt(25));
+    const aged = (ms: number): string =>
+      shown(
+        judgeSentinel(sentinel, matrix, { nowMs: nowMs + ms, sinceMs: undefined, silentSinceMs: undefined }).verdict,
+      );
+    expect([aged(3_000), aged(3_001)]).to.deep.equal(['pass', 'NoSentinel']);
+  });
+
+  it('leaves P2, P3 and little traffic to the checks of the step', () => {
+    const { sentinel, nowMs } = observe({ ...worldAt(25), health: 'P2' });
+    expect(
+      shown(judgeSentinel(sentinel, matrix, { nowMs, sinceMs: undefined, silentSinceMs: undefined }).verdict),
+    ).to.equal('pass');
+  });
+
+  it('judges a severe fault even when the rest of the manifest is invalid', () => {
+    const seen = observe({ ...worldAt(25), health: 'P0', spec: { ...specManifest(), schedule: 'nonsense' } });
+    expect(seen.spec.kind).to.equal('invalid');
+    expect(shown(judge(seen).sentinel.verdict)).to.equal('P0');
+  });
+});
