@@ -17,6 +17,8 @@ export interface OperatorOptions {
   readonly namespace: string;
   readonly podName?: string;
   readonly leaseNamespace?: string;
+  /** Empty: all. Default: the namespace. */
+  readonly watchNamespace?: string;
 }
 
 const running = new Set<OperatorProcess>();
@@ -39,7 +41,7 @@ export class OperatorProcess {
   constructor(options: OperatorOptions) {
     const env = {
       PATH: process.env['PATH'],
-      WATCH_NAMESPACE: options.namespace,
+      WATCH_NAMESPACE: options.watchNamespace ?? options.namespace,
       POD_NAME: options.podName ?? 'operator',
       POD_NAMESPACE: options.leaseNamespace ?? options.namespace,
       PORT: '0',

@@ -86,13 +86,11 @@ export class PrometheusSource {
 
   #evaluate(query: string): number | undefined {
     const values: (number | undefined)[] = [];
-    const shape = query.replace(
-      AGGREGATE,
-      (_, increase: string | undefined, metric: string, matchers: string, windowMs: string | undefined) => {
-        values.push(this.#sum(metric, matchers, increase === undefined ? undefined : Number(windowMs)));
-        return '#';
-      },
-    );
+    const shape = query.replaceAll(AGGREGATE, (...found: unknown[]) => {
+      const [, increase, metric, matchers, windowMs] = found;
+      values.push(this.#sum(String(metric), String(matchers), increase === undefined ? undefined : Number(windowMs)));
+      return '#';
+    });
     const [first, second] = values;
     if (shape === '#') return first;
     if (shape === '# or (0 * #)') return first ?? (second === undefined ? undefined : 0);

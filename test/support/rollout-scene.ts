@@ -9,8 +9,9 @@ import { z } from 'zod';
 import { partsFor } from '../../k8s/local/parts.ts';
 import { type TestApiserver, testApiserver } from './apiserver.ts';
 import { eventually } from './eventually.ts';
-import { OperatorProcess } from './operator.ts';
+import { type OperatorOptions, OperatorProcess } from './operator.ts';
 import { PrometheusSource } from './prometheus-source.ts';
+import { httpRoute, service, target } from './rollout-manifests.ts';
 import { Workloads } from './workloads.ts';
 
 const GATEWAY = '/apis/gateway.networking.k8s.io/v1';
@@ -134,12 +135,8 @@ export class Scene {
     await this.server.request('POST', `${ROLLOUTS}/namespaces/${this.namespace}/authrollouts`, rollout);
   }
 
-  operator(options: { kubeconfig?: string; podName?: string } = {}): OperatorProcess {
-    return new OperatorProcess({
-      kubeconfig: options.kubeconfig ?? this.server.kubeconfig(),
-      namespace: this.namespace,
-      ...(options.podName === undefined ? {} : { podName: options.podName }),
-    });
+  operator(options: Partial<OperatorOptions> = {}): OperatorProcess {
+    return new OperatorProcess({ kubeconfig: this.server.kubeconfig(), namespace: this.namespace, ...options });
   }
 
   async rollout(): Promise<Rollout> {
@@ -237,7 +234,17 @@ export class Scene {
     });
   }
 
+  /** Leaves no AuthRollout behind that an operator of another test could find. */
   async close(): Promise<void> {
+    const path = `${ROLLOUTS}/namespaces/${this.namespace}/authrollouts/auth-api`;
+    const isThere = await this.deleteRollout().then(
+      () => true,
+      () => false,
+    );
+    if (isThere)
+      await this.server
+        .request('PATCH', path, { metadata: { finalizers: [] } }, 'application/merge-patch+json')
+        .catch(() => undefined);
     await this.workloads.stop();
     await this.prometheus.close();
   }
@@ -271,58 +278,4 @@ async function prepare(): Promise<TestApiserver> {
     });
   }
   return server;
-}
-
-const LABELS = { 'app.kubernetes.io/name': 'latchkey', 'app.kubernetes.io/instance': 'auth-api' };
-
-function target(version: string, replicas: number): object {
-  const labels = { ...LABELS, 'latchkey.dev/track': 'canary' };
-  const ports = [{ name: 'http', containerPort: 3000 }];
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name: 'auth-api' },
-    spec: {
-      replicas,
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: { containers: [{ name: 'api', image: `latchkey/api:${version}`, ports }] },
-      },
-    },
-  };
-}
-
-function service(track: string): object {
-  const ports = [{ name: 'http', port: 80, targetPort: 'http' }];
-  const selector = { ...LABELS, 'latchkey.dev/track': track };
-  return { apiVersion: 'v1', kind: 'Service', metadata: { name: `auth-api-${track}` }, spec: { selector, ports } };
-}
-
-/** A rule of somebody else's comes first: the operator has to find its own by name. */
-function httpRoute(): object {
-  const backend = (name: string, weight: number): object => ({ name, port: 80, weight });
-  return {
-    apiVersion: 'gateway.networking.k8s.io/v1',
-    kind: 'HTTPRoute',
-    metadata: { name: 'auth-api' },
-    spec: {
-      parentRefs: [{ name: 'gateway' }],
-      rules: [
-        {
-          name: 'docs',
-          matches: [{ path: { type: 'PathPrefix', value: '/docs' } }],
-          backendRefs: [backend('docs', 3)],
-        },
-        {
-          name: 'api',
-          matches: [{ path: { type: 'PathPrefix', value: '/api' } }],
-          filters: [
-            { type: 'RequestHeaderModifier', requestHeaderModifier: { set: [{ name: 'x-kept', value: 'yes' }] } },
-          ],
-          backendRefs: [backend('auth-api-stable', 0), backend('auth-api-canary', 100)],
-        },
-      ],
-    },
-  };
 }

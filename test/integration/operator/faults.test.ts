@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { eventually } from '../../support/eventually.ts';
 import { FaultProxy } from '../../support/fault-proxy.ts';
+import type { PrometheusMode } from '../../support/prometheus-source.ts';
 import { condition, Scene, SECONDS } from '../../support/rollout-scene.ts';
 
 const KILLS = process.env['TEST_LONG'] === '1' ? 20 : 6;

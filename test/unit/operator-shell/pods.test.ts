@@ -1,6 +1,6 @@
 import http from 'node:http';
 import { expect } from 'chai';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { countersOf, FAMILIES } from '../../../operator/src/api-metrics.ts';
 import { parseExposition, scrapePods } from '../../../operator/src/clients/pods.ts';
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { ApiError } from '../../../operator/src/clients/api-error.ts';
 import { type Lane, type PassResult, WorkQueue } from '../../../operator/src/workqueue.ts';
 
