@@ -92,8 +92,17 @@ export type Logins = { readonly attempts: number; readonly failures: number };
 /**
  * Share of failed logins. When stable fails as often too (somebody sprays passwords at both), the canary must be proven
  * worse than stable's upper bound, not just worse than the threshold: it is not to blame for the weather.
+ *
+ * People log in once and then send thousands of requests, so a canary at 5 % may see no login for minutes although it has all the
+ * requests a verdict needs. Few logins are therefore `FewLogins`, which stops nobody, unless stable's own logins say that the
+ * canary should have had enough (`expectedLogins`): logins that go missing are a symptom, and `TooLittleTraffic` holds.
  */
-export function checkAuthFailures(canary: Logins, stable: Logins | undefined, matrix: Matrix): Finding {
+export function checkAuthFailures(
+  canary: Logins,
+  stable: Logins | undefined,
+  matrix: Matrix,
+  expectedLogins = 0,
+): Finding {
   const { p1, minLogins } = matrix.authFailureRate;
   const isShared = stable !== undefined && stable.attempts >= minLogins && stable.failures / stable.attempts > p1;
   const threshold = isShared ? Math.max(p1, upperBound(stable.failures, stable.attempts, matrix.confidence)) : p1;
@@ -101,11 +110,19 @@ export function checkAuthFailures(canary: Logins, stable: Logins | undefined, ma
     canary.attempts >= minLogins && provesAbove(canary.failures, canary.attempts, threshold, matrix.confidence);
   return {
     check: 'authFailureRate',
-    verdict: verdictOf(isProven ? 'P1' : undefined, canary.attempts >= minLogins),
+    verdict: isProven ? { kind: 'fail', severity: 'P1' } : evidenceOf(canary.attempts, expectedLogins, minLogins),
     value: percent(canary.attempts > 0 ? canary.failures / canary.attempts : 0),
     threshold: percent(threshold),
     requests: Math.round(canary.attempts),
   };
+}
+
+/** Twice the minimum: a canary that is merely unlucky in its share of the logins is not missing them. */
+const MISSED_FACTOR = 2;
+
+function evidenceOf(logins: number, expectedLogins: number, minLogins: number): Verdict {
+  if (logins >= minLogins) return PASS;
+  return { kind: 'unknown', why: expectedLogins >= MISSED_FACTOR * minLogins ? 'TooLittleTraffic' : 'FewLogins' };
 }
 
 /** Database errors a minute: a count, and more than the limit within less than a minute is more than the limit in it. */
@@ -145,9 +162,12 @@ export function checkServiceDown(silentMs: number | undefined, matrix: Matrix): 
 export function overallVerdict(findings: readonly Finding[]): Verdict {
   const failed = worstCrossedOf(findings);
   if (failed !== undefined) return { kind: 'fail', severity: failed };
-  const unknowns = findings.map((finding) => finding.verdict).filter((verdict) => verdict.kind === 'unknown');
+  const unknowns = findings
+    .map((finding) => finding.verdict)
+    .filter((verdict) => verdict.kind === 'unknown' && verdict.why !== 'FewLogins');
   // Being blind outranks being bored: TooLittleTraffic is shown only when nothing else is unknown.
-  return unknowns.find((verdict) => verdict.why !== 'TooLittleTraffic') ?? unknowns[0] ?? PASS;
+  const isBlind = (verdict: Verdict): boolean => verdict.kind === 'unknown' && verdict.why !== 'TooLittleTraffic';
+  return unknowns.find(isBlind) ?? unknowns[0] ?? PASS;
 }
 
 function worstCrossedOf(findings: readonly Finding[]): Severity | undefined {

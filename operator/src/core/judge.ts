@@ -43,7 +43,7 @@ export function judge(observation: Observation): Judgement {
   const knownSilentMs = status?.silentSince === undefined ? undefined : Date.parse(status.silentSince);
   return {
     sentinel: judgeSentinel(sentinel, matrix, { nowMs, sinceMs, silentSinceMs: knownSilentMs }),
-    step: samples === undefined ? undefined : judgeStep(samples, sentinel, matrix),
+    step: samples === undefined ? undefined : judgeStep(samples, sentinel, matrix, status?.weight ?? 0),
   };
 }
 
@@ -75,8 +75,9 @@ export function judgeSentinel(view: SentinelView | undefined, matrix: Matrix, ti
   return judged(findings.filter((finding) => finding !== undefined).map(severeOnly), 'sentinel', SENTINEL_FRESH_MS);
 }
 
-function judgeStep(samples: StepSamples, view: SentinelView | undefined, matrix: Matrix): Judged {
+function judgeStep(samples: StepSamples, view: SentinelView | undefined, matrix: Matrix, weight: number): Judged {
   const { requests, serverErrors, slow, databaseErrors, complaints, dataLoss } = samples;
+  const stable = stableLogins(samples);
   const findings = [
     view === undefined
       ? unknownFinding('serviceDown', 'NoSentinel')
@@ -88,7 +89,7 @@ function judgeStep(samples: StepSamples, view: SentinelView | undefined, matrix:
       checkLatency({ p1, p2, p3 }, total, matrix),
     ),
     known('authFailureRate', [samples.logins, samples.loginFailures], ([attempts = 0, failures = 0]) =>
-      checkAuthFailures({ attempts, failures }, stableLogins(samples), matrix),
+      checkAuthFailures({ attempts, failures }, stable, matrix, canaryShareOf(stable?.attempts ?? 0, weight)),
     ),
     known('databaseErrors', [databaseErrors], ([errors = 0]) =>
       checkDatabaseErrors(errors, samples.databaseWindowMs, matrix),
@@ -114,7 +115,7 @@ function judged(findings: readonly Finding[], source: CheckResult['source'], win
 function severeOnly(finding: Finding): Finding {
   const { verdict } = finding;
   const isMild = verdict.kind === 'fail' && (verdict.severity === 'P2' || verdict.severity === 'P3');
-  const isShort = verdict.kind === 'unknown' && verdict.why === 'TooLittleTraffic';
+  const isShort = verdict.kind === 'unknown' && (verdict.why === 'TooLittleTraffic' || verdict.why === 'FewLogins');
   return isMild || isShort ? { ...finding, verdict: { kind: 'pass' } } : finding;
 }
 
@@ -148,6 +149,11 @@ function slowIn(
 
 function loginsIn(counts: SpanView['canary']): { readonly attempts: number; readonly failures: number } {
   return { attempts: counts.logins, failures: counts.loginFailures };
+}
+
+/** What the canary should have of something that stable has `count` of, by their weights. */
+function canaryShareOf(count: number, weight: number): number {
+  return weight >= 100 ? 0 : (count * weight) / (100 - weight);
 }
 
 function stableLogins(samples: StepSamples): { readonly attempts: number; readonly failures: number } | undefined {

@@ -81,7 +81,7 @@ export type ProgrammableRoute = {
 /** weight is undefined when the manifest omits it, which Gateway API defines as 1. */
 export type BackendView = { readonly name: string; readonly index: number; readonly weight: number | undefined };
 
-/** Why a number is not known. TooLittleTraffic is judged by the core; the shell reports the others. */
+/** Why a number is not known. TooLittleTraffic and FewLogins are judged by the core; the shell reports the others. */
 export type UnknownWhy =
   | 'PrometheusUnreachable'
   | 'PrometheusError'
@@ -91,7 +91,8 @@ export type UnknownWhy =
   | 'SeveralSeries'
   | 'NoSentinel'
   | 'NoAnswer'
-  | 'TooLittleTraffic';
+  | 'TooLittleTraffic'
+  | 'FewLogins';
 
 /** One scalar of one query. */
 export type Sample =

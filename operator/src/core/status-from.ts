@@ -135,5 +135,5 @@ function historyWith(status: Status | undefined, decision: DecisionRecord): Deci
 }
 
 function dropUndefined(fields: Partial<Record<keyof Status, unknown>>): Status {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Status;
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Judgement } from './judge.ts';
-import type { Observation } from './observation.ts';
+import type { Observation, UnknownWhy } from './observation.ts';
 import type { Run } from './run.ts';
 
 /** A check that knew nothing, or that is all a finished hold waits for, is repeated this soon. */
@@ -45,9 +45,14 @@ function silentSince(run: Run, { sentinel, nowMs }: Observation): number | undef
 function blindSince(run: Run, { nowMs }: Observation, { step }: Judgement): number | undefined {
   if (step === undefined) return run.blindSinceMs;
   const isBlind = step.results.some(
-    ({ check, verdict }) => check !== 'serviceDown' && verdict.kind === 'unknown' && verdict.why !== 'TooLittleTraffic',
+    ({ check, verdict }) => check !== 'serviceDown' && verdict.kind === 'unknown' && !isQuiet(verdict.why),
   );
   return isBlind ? (run.blindSinceMs ?? nowMs) : undefined;
+}
+
+/** Seen well, and there was little to see. */
+function isQuiet(why: UnknownWhy): boolean {
+  return why === 'TooLittleTraffic' || why === 'FewLogins';
 }
 
 function nextCheckAt(run: Run, { nowMs }: Observation, { step }: Judgement): number {
