@@ -9,8 +9,8 @@ import { ApiError, isApiError } from './clients/api-error.ts';
 import type { CallInput, CallName, Kubernetes } from './clients/kubernetes.ts';
 import type { LeaseElector } from './clients/lease.ts';
 import type { Action, Outcome, PatchOperation } from './core/plan.ts';
+import { REVISION_LABEL } from './core/revision.ts';
 import type { Status } from './core/status.ts';
-import { REVISION_LABEL } from './objects.ts';
 import { FINALIZER, type Handles, type Seen } from './observe.ts';
 
 export interface ActParts {

@@ -5,10 +5,8 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { BackendView, DeploymentView, PodTemplate, RouteView, ServiceView } from './core/observation.ts';
-import { revisionOf } from './core/revision.ts';
+import { REVISION_LABEL, revisionOf } from './core/revision.ts';
 import { FENCE_ANNOTATION, WRITE_ANNOTATION } from './core/route-record.ts';
-
-export const REVISION_LABEL = 'latchkey.dev/revision';
 
 const count = z.number().int().default(0);
 const labels = z.record(z.string(), z.string());

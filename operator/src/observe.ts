@@ -8,11 +8,10 @@ import type { LeaseElector } from './clients/lease.ts';
 import { deposed } from './clients/lease.ts';
 import { checksDue, checkWindowMs } from './core/checks-due.ts';
 import type { Observation, PodTemplate, RouteView } from './core/observation.ts';
-import { canaryServiceOf, stableNameOf, stableServiceOf } from './core/revision.ts';
+import { canaryServiceOf, REVISION_LABEL, stableNameOf, stableServiceOf } from './core/revision.ts';
 import { parseSpec, type Spec } from './core/spec.ts';
 import { parseStatus, type Status } from './core/status.ts';
 import {
-  REVISION_LABEL,
   type ReadDeployment,
   type RolloutMetadata,
   readDeployment,

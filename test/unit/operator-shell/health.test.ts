@@ -1,0 +1,27 @@
+import { expect } from 'chai';
+import { serveHealth } from '../../../operator/src/health.ts';
+import { createMetrics } from '../../../operator/src/metrics.ts';
+
+describe('health', () => {
+  it('answers 200 without reasons and 503 with them, each probe for itself', async () => {
+    let dead: readonly string[] = [];
+    const { registry, leader } = createMetrics();
+    const server = await serveHealth(0, {
+      livez: () => dead,
+      readyz: () => ['the watch of httproutes is not synced'],
+      refresh: () => leader.set(1),
+      registry,
+    });
+    const get = async (path: string): Promise<string> => {
+      const response = await fetch(`http://127.0.0.1:${server.port}${path}`);
+      return `${response.status} ${await response.text()}`;
+    };
+    expect(await get('/livez')).to.equal('200 ok\n');
+    dead = ['the sentinel stands still'];
+    expect(await get('/livez')).to.equal('503 the sentinel stands still\n');
+    expect(await get('/readyz')).to.equal('503 the watch of httproutes is not synced\n');
+    expect(await get('/metrics')).to.match(/^200 [^]*\nlatchkey_leader 1\n/);
+    expect(await get('/')).to.match(/^404/);
+    await server.close();
+  });
+});
