@@ -11,6 +11,16 @@ import { describeProof, type Settling, settle } from './zero.ts';
 
 const NO_PODS = { canaryReplicas: { kind: 'exactly', replicas: 0 } } as const;
 
+/**
+ * Without pods the canary Service may select them again: what was turned away while the proof was late does not stay as
+ * drift for Helm. Where requests kept coming until the pods were taken away, it stays turned to stable, or they would find nobody.
+ */
+function emptied({ observation, run }: Scene): NonNullable<Draft['want']> {
+  const isGone = observation.target?.currentReplicas === 0;
+  const keptComing = run.zero?.stage === 'replicas' || run.zero?.stage === 'alert';
+  return { ...NO_PODS, canaryService: isGone && !keptComing ? 'attached' : 'leave' };
+}
+
 /** RolledBack: proven empty, then without pods, for ever. */
 export function rolledBack(scene: Scene): Draft | undefined {
   const { run } = scene;
@@ -24,7 +34,7 @@ export function rolledBack(scene: Scene): Draft | undefined {
     reason: 'SeverityP0',
     message: `revision ${run.revision} was rolled back at ${past?.at ?? 'an earlier time'}: apply another revision`,
     run: { zero: settling.zero },
-    want: { ...NO_PODS, ...restore },
+    want: { ...emptied(scene), ...restore },
   };
 }
 
@@ -64,7 +74,7 @@ export function upToDate(scene: Scene): Draft | undefined {
     reason: 'UpToDate',
     message: `stable serves revision ${run.revision}`,
     run: { zero: settling.zero },
-    want: { ...want, ...NO_PODS },
+    want: { ...want, ...emptied(scene) },
   };
 }
 

@@ -51,8 +51,8 @@ export function runOf(observation: Observation, spec: Spec | undefined): Run {
   const run = runOfStatus(observation.status, observation.target?.revision ?? '');
   const record = observation.route.kind === 'programmable' ? readRecord(observation.route.write) : undefined;
   if (record === undefined || isKnown(run, record) || !isPlausible(run, record, spec, observation.nowMs)) return run;
-  const known =
-    observation.status === undefined ? onlyCondemn(run, record) : applyRecord(run, record, spec, observation);
+  const isForeign = run.phase === 'Initializing' && record.decision !== 'promote';
+  const known = isForeign ? onlyCondemn(run, record) : applyRecord(run, record, spec, observation);
   return { ...known, isAheadOfStatus: true };
 }
 
@@ -128,7 +128,7 @@ function isPlausible(run: Run, record: WriteRecord, spec: Spec | undefined, nowM
   );
 }
 
-/** Without a status (the AuthRollout was made anew) the record's run is history; its verdict on a revision is not. */
+/** Before the first adoption (the AuthRollout was made anew) the record's run is history; its verdict on a revision is not. */
 function onlyCondemn(run: Run, record: WriteRecord): Run {
   const written = { ...run, weight: record.weight, writtenAt: record.at };
   return record.decision === 'rollback' ? condemn(written, record) : written;

@@ -130,14 +130,25 @@ describe('decide, one gate at a time', () => {
   it('escalates from the route to the Service, the pods and the alarm while requests still reach the canary', () => {
     let world = { ...rolledBack(), quiet: false };
     const stages = new Set<string>();
+    let detached = 0;
     for (let count = 0; count < 40; count += 1) {
       world = step(later(world, 1_000)).world;
       stages.add(world.status?.zero?.stage ?? 'none');
       if (world.status?.zero?.provenAt !== undefined) break;
+      detached += world.services['api-canary']?.['latchkey.dev/track'] === 'stable' ? 1 : 0;
     }
     expect([...stages]).to.deep.equal(['route', 'selector', 'replicas']);
-    expect(world.services['api-canary']).to.deep.equal(world.services['api-stable']);
+    expect(detached).to.be.greaterThan(5);
     expect(world.target?.replicas).to.equal(0);
+    const rested = step(later(world, 1_000)).world;
+    expect(rested.services['api-canary']?.['latchkey.dev/track'], 'nobody would answer behind it').to.equal('stable');
+  });
+
+  it('turns the Service back to the canary when the proof was only late and no pod is left', () => {
+    const slow = runUntil({ ...rolledBack(), quiet: false }, (world) => world.status?.zero?.stage === 'selector');
+    const rested = runUntil({ ...slow, quiet: true }, (world) => world.target?.current === 0);
+    expect(slow.services['api-canary']?.['latchkey.dev/track']).to.equal('stable');
+    expect(step(rested).world.services['api-canary']?.['latchkey.dev/track']).to.equal('canary');
   });
 
   it('pulls the Service from under the canary when the route has lost its rule', () => {
