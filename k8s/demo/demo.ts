@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { cleanUp, exploreLines, whyAndWayOut } from './ending.ts';
 import { buildImages, images, versions } from './images.ts';
-import { apiValues, installOperator, names, prepareApi, upgradeApi } from './install.ts';
+import { apiValues, installOperator, names, prepareApi, untilAvailable, upgradeApi } from './install.ts';
 import { type DemoOptions, help, parseOptions } from './options.ts';
 import { contextPlace, localPlace, type Place } from './place.ts';
 import { startRecorder } from './record.ts';
@@ -35,6 +35,7 @@ async function install({ options, screen }: Demo, place: Place): Promise<void> {
     await prepareApi(place);
     const values = apiValues(place, demoSchedule(options.pace));
     await upgradeApi(place, images.first, { ...values, rollout: { ...values.rollout, enabled: false } });
+    await untilAvailable(place.kubectl, names.namespace, names.release);
     await untilServing(place.gatewayUrl, { note });
   });
 }
@@ -50,7 +51,11 @@ async function rollOut(demo: Demo, place: Place): Promise<Report> {
     rule: names.rule,
   });
   const traffic = await screen.stage('k6 traffic through the gateway', () =>
-    startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings: { STABLE_VERSION: versions.first } }),
+    startTraffic({
+      k6: place.k6,
+      baseUrl: place.gatewayUrl,
+      settings: { STABLE_VERSION: versions.first, LOGINS_PER_S: '4', SIGN_IN_EVERY_MS: '500' },
+    }),
   );
   try {
     await screen.stage('helm upgrade latchkey with its AuthRollout: the operator adopts the Deployment', async () => {

@@ -41,14 +41,14 @@ export async function installOperator(place: Place, image: ImageName, values: Va
 }
 
 /** @throws LocalClusterError CLUSTER_UNHEALTHY with the pods' states and their last words */
-async function untilAvailable(kubectl: Kubectl, namespace: string, deployment: string): Promise<void> {
+export async function untilAvailable(kubectl: Kubectl, namespace: string, deployment: string): Promise<void> {
   const where = ['--namespace', namespace];
   const timeout = `--timeout=${availableWithinS}s`;
   const bounds = { timeoutMs: (availableWithinS + 10) * 1000 };
   try {
     await kubectl.run(['rollout', 'status', `deployment/${deployment}`, ...where, timeout], bounds);
   } catch (cause) {
-    const logs = ['logs', `deployment/${deployment}`, ...where, '--tail=15'];
+    const logs = ['logs', `deployment/${deployment}`, ...where, '--all-containers', '--tail=15'];
     const states = await kubectl.run(['get', 'pods', ...where]).catch(reasonOf);
     const words = await kubectl.run([...logs, '--previous']).catch(() => kubectl.run(logs).catch(reasonOf));
     throw new LocalClusterError('CLUSTER_UNHEALTHY', `${deployment} does not become available.\n${states}\n${words}`, {
@@ -84,11 +84,20 @@ export function apiValues(place: Place, schedule: readonly ScheduleStep[]) {
     config: {
       exposeVersion: true,
       logLevel: 'warn',
+      // The least that production allows: the canary's 5 % must see a login within seconds to be judged by its logins, so
+      // the demo logs in some times a second, and two cores have to pay for it.
+      bcryptCost: 10,
       // All of k6 comes from one address: the limit of one client must not be what the demo measures.
       rateLimitPerMinute: 1_000_000,
     },
     route: { parentRefs: [{ ...place.gateway, group: 'gateway.networking.k8s.io', kind: 'Gateway' }] },
-    rollout: { enabled: true, schedule, prometheus: { address: place.prometheusUrl } },
+    rollout: {
+      enabled: true,
+      schedule,
+      prometheus: { address: place.prometheusUrl },
+      // A check without a login knows nothing and holds; the default of 10 is for holds of half an hour.
+      matrix: { authFailureRate: { minLogins: 1 } },
+    },
   };
 }
 
@@ -136,7 +145,10 @@ async function createDatabase(adminUrl: string, database: string): Promise<{ own
       // The owner's first migration says CREATE ROLE, which is refused without the right even when the role is there.
       const right = role === owner.role ? 'CREATEROLE' : 'NOCREATEROLE';
       await ensureRole(admin, role, `LOGIN ${right} PASSWORD ${escapeLiteral(password)}`);
-      await admin.query(`GRANT ${groupRole} TO ${escapeIdentifier(role)}`);
+      // With the right to grant it on, since the owner's migration does that for the API's login.
+      await admin.query(
+        `GRANT ${groupRole} TO ${escapeIdentifier(role)}${role === owner.role ? ' WITH ADMIN OPTION' : ''}`,
+      );
     }
     const exists = await admin.query('SELECT 1 FROM pg_database WHERE datname = $1', [database]);
     if (exists.rowCount === 0) {

@@ -23,7 +23,7 @@ export interface RolloutPlan {
 }
 
 const frameMs = 200;
-const logLineEveryMs = 5_000;
+const logLineEveryMs = 10_000;
 /** How long the record goes on after the last decision, so that late answers of the canary would be seen. */
 const aftermathMs = 4_000;
 const finalPhases = ['Succeeded', 'RolledBack', 'Zeroed'];
@@ -101,7 +101,7 @@ function drawFrame({ screen, recorder, traffic }: Shown, plan: RolloutPlan, star
   );
 }
 
-function lineWriter({ screen, recorder, traffic }: Shown, plan: RolloutPlan, startedAtMs: number): () => void {
+function lineWriter({ screen, recorder }: Shown, plan: RolloutPlan, startedAtMs: number): () => void {
   screen.line(`▸ ${plan.title}: ${plan.from} → ${plan.to}`);
   const printed = new Set<object>();
   let nextLineAtMs = startedAtMs + logLineEveryMs;
@@ -116,7 +116,7 @@ function lineWriter({ screen, recorder, traffic }: Shown, plan: RolloutPlan, sta
     const { status, weight } = recorder.record;
     const seconds = ((Date.now() - startedAtMs) / 1000).toFixed(1).padStart(6);
     const state = `${status?.phase ?? '–'}, weight ${weight ?? '–'} %, severity ${status?.severity ?? 'None'}`;
-    screen.line(`  +${seconds} s  … ${state}; ${traffic.answers.length} answers, ${traffic.lost.length} sessions lost`);
+    screen.line(`  +${seconds} s  … ${state}: ${status?.lastDecision?.message ?? 'no decision yet'}`);
   };
 }
 
