@@ -32,7 +32,7 @@ const PASS: Verdict = { kind: 'pass' };
 
 /**
  * Below this many requests no rate fails either: three failures of three requests are one client with one bad token as
- * often as a broken release. 20 is half a second at the 40 requests/s that issue 3 promises an answer for.
+ * often as a broken release. 20 is half a second at the 40 requests/s that the three-second promise is made for.
  */
 const MIN_REQUESTS_TO_FAIL = 20;
 

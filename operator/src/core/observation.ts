@@ -48,7 +48,7 @@ export type WriteRecord = {
   readonly at: string;
 };
 
-/** decision of design §2; also a metric label. */
+/** See docs/glossary.md; also a metric label. */
 export type DecisionKind = 'hold' | 'advance' | 'promote' | 'reduce' | 'zero' | 'rollback';
 
 /** The HTTPRoute as far as we may touch it. */

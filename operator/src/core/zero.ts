@@ -1,6 +1,6 @@
 /**
  * Weight 0 at once on a severe verdict, and the proof that the traffic really stopped. A patch that returned 200 proves
- * nothing: gateways have had bugs that kept weight-0 backends in rotation (facts §0.5), so the canary's own request counter
+ * nothing: gateways have had bugs that kept weight-0 backends in rotation, so the canary's own request counter
  * is asked, and harder means follow while it still moves.
  */
 

@@ -140,7 +140,7 @@ describe('decide, one gate at a time', () => {
     expect([...stages]).to.deep.equal(['route', 'selector', 'replicas']);
     expect(detached).to.be.greaterThan(5);
     expect(world.target?.replicas).to.equal(0);
-    const rested = step(later(world, 1_000)).world;
+    const rested = step(later(step(later(world, 1_000)).world, 1_000)).world;
     expect(rested.services['api-canary']?.['latchkey.dev/track'], 'nobody would answer behind it').to.equal('stable');
   });
 
