@@ -11,6 +11,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { clusterDown, clusterParts } from '../k8s/local/cluster.ts';
+import { reasonOf } from '../k8s/local/failure.ts';
+import { partsFor } from '../k8s/local/parts.ts';
+import { progressTo } from '../k8s/local/progress.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const SUITES = ['static', 'unit', 'contract', 'integration', 'e2e'] as const;
@@ -154,8 +158,30 @@ const chosenSuites = (): readonly Suite[] => {
   return SUITES.filter((suite) => names.includes(suite));
 };
 
-const cluster = (verb: 'up' | 'down'): Promise<number> =>
-  run({ command: process.execPath, args: ['k8s/local/cli.ts', verb], limitMs: 45 * 60_000 });
+const progress = progressTo((line) => console.error(line));
+
+/** The parts that integration and end-to-end tests run; false when one cannot be had, its reason said. */
+const getParts = async (): Promise<boolean> => {
+  try {
+    await partsFor(clusterParts, { progress });
+    return true;
+  } catch (error) {
+    console.error(reasonOf(error));
+    return false;
+  }
+};
+
+const report = (tallies: readonly Tally[]): number => {
+  say('result');
+  for (const { suite, passed, failed, seconds } of tallies)
+    console.log(`  ${suite.padEnd(12)} ${passed} passed, ${failed} failed, ${seconds.toFixed(1)} s`);
+  const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
+  const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 && passed > 0 ? 0 : 1;
+};
+
+const needsParts = (suite: Suite): boolean => suite === 'contract' || suite === 'integration' || suite === 'e2e';
 
 const main = async (): Promise<number> => {
   if (flags.help) {
@@ -164,24 +190,17 @@ const main = async (): Promise<number> => {
   }
   const suites = chosenSuites();
   const tallies: Tally[] = [];
-  const needsCluster = suites.includes('e2e');
-  const clusterReady = needsCluster ? cluster('up') : Promise.resolve(0);
+  const parts = suites.some(needsParts) ? getParts() : Promise.resolve(true);
   for (const suite of suites) {
-    if (suite === 'integration' || suite === 'e2e') await clusterReady;
+    if (needsParts(suite) && !(await parts)) {
+      tallies.push({ suite, passed: 0, failed: 1, seconds: 0 });
+      continue;
+    }
     say(suite);
     tallies.push(suite === 'static' ? await staticChecks() : await mochaSuite(suite));
   }
-  const clusterFailed = (await clusterReady) !== 0;
-  if (clusterFailed) console.error('the local cluster did not come up; its reason stands above');
-  if (needsCluster && !flags.keep) await cluster('down');
-
-  say('result');
-  for (const t of tallies)
-    console.log(`  ${t.suite.padEnd(12)} ${t.passed} passed, ${t.failed} failed, ${t.seconds.toFixed(1)} s`);
-  const passed = tallies.reduce((sum, t) => sum + t.passed, 0);
-  const failed = tallies.reduce((sum, t) => sum + t.failed, 0) + (clusterFailed ? 1 : 0);
-  console.log(`${passed} passed, ${failed} failed`);
-  return failed === 0 && passed > 0 ? 0 : 1;
+  if (suites.includes('e2e') && !flags.keep) await clusterDown();
+  return report(tallies);
 };
 
 process.exitCode = await main();

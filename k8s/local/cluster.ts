@@ -42,7 +42,7 @@ export interface ClusterOptions {
   readonly signal?: AbortSignal;
 }
 
-const clusterParts = [
+export const clusterParts = [
   'etcd',
   'kube-apiserver',
   'kube-controller-manager',
