@@ -48,7 +48,7 @@ export const MAX_CONDEMNED = 50;
 
 /** The run that this observation shows. */
 export function runOf(observation: Observation, spec: Spec | undefined): Run {
-  const run = runOfStatus(observation.status, observation.target?.revision ?? '');
+  const run = runOfStatus(observation);
   const record = observation.route.kind === 'programmable' ? readRecord(observation.route.write) : undefined;
   if (record === undefined || isKnown(run, record) || !isPlausible(run, record, spec, observation.nowMs)) return run;
   const isForeign = run.phase === 'Initializing' && record.decision !== 'promote';
@@ -56,11 +56,14 @@ export function runOf(observation: Observation, spec: Spec | undefined): Run {
   return { ...known, isAheadOfStatus: true };
 }
 
-function runOfStatus(status: Status | undefined, targetRevision: string): Run {
+function runOfStatus({ status, target, stable }: Observation): Run {
+  const phase = phaseOf(status);
+  // Outside of adoption and promotion stable's own label says the same, should the status have lost it.
+  const isStanding = phase !== 'Initializing' && phase !== 'Promoting' && stable?.revision !== '';
   return {
-    phase: phaseOf(status),
-    revision: status?.revision ?? targetRevision,
-    stableRevision: status?.stableRevision,
+    phase,
+    revision: status?.revision ?? target?.revision ?? '',
+    stableRevision: status?.stableRevision ?? (isStanding ? stable?.revision : undefined),
     stepIndex: status?.stepIndex ?? 0,
     stepStartedAtMs: toMs(status?.stepStartedAt),
     stepHoldMs: durationToMs(status?.stepHold ?? ''),
@@ -131,7 +134,7 @@ function isPlausible(run: Run, record: WriteRecord, spec: Spec | undefined, nowM
 /** Before the first adoption (the AuthRollout was made anew) the record's run is history; its verdict on a revision is not. */
 function onlyCondemn(run: Run, record: WriteRecord): Run {
   const written = { ...run, weight: record.weight, writtenAt: record.at };
-  return record.decision === 'rollback' ? condemn(written, record) : written;
+  return record.decision === 'rollback' ? { ...condemn(written, record), phase: run.phase } : written;
 }
 
 /** The run after the write that the record describes. */
