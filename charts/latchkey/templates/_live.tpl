@@ -26,19 +26,18 @@ serves at once, and the operator turns the route round when its stable copy is r
 {{- end }}
 
 {{/*
-The Deployment's replicas, or nothing: with a rollout the operator owns the field. Until it has taken it over, Helm keeps
-what an earlier revision without a rollout wrote: an owner who leaves a field out deletes it, and 1 would be the default.
+The Deployment's replicas, or nothing: with a rollout they are the operator's. As long as somebody is entered as their owner
+the live number is rendered, since an owner who leaves a field out deletes it, and 1 would be the default. That somebody is
+Helm, from revisions without a rollout; the operator's first write through deployments/scale ends it.
 */}}
 {{- define "latchkey.replicas" -}}
 {{- if .Values.rollout.enabled }}
 {{- $live := lookup "apps/v1" "Deployment" .Release.Namespace (include "latchkey.fullname" .) }}
-{{- $owned := dict }}
+{{- $isOwned := false }}
 {{- range $entry := dig "metadata" "managedFields" list $live }}
-{{- if hasKey (dig "fieldsV1" "f:spec" dict $entry) "f:replicas" }}{{ $_ := set $owned $entry.manager true }}{{ end }}
+{{- if hasKey (dig "fieldsV1" "f:spec" dict $entry) "f:replicas" }}{{ $isOwned = true }}{{ end }}
 {{- end }}
-{{- if and (not (empty $owned)) (not (hasKey $owned "latchkey-operator")) }}
-{{- $live.spec.replicas }}
-{{- end }}
+{{- if $isOwned }}{{ $live.spec.replicas }}{{ end }}
 {{- else }}
 {{- with .Values.replicas }}{{ . }}{{ end }}
 {{- end }}

@@ -4,7 +4,15 @@
  */
 import { expect } from 'chai';
 import { z } from 'zod';
-import { chartFolder, type HelmAnswer, helm, type Values } from '../../contract/charts/helm.ts';
+import {
+  chartFolder,
+  type HelmAnswer,
+  helm,
+  only,
+  readObjects,
+  type Values,
+  workload,
+} from '../../contract/charts/helm.ts';
 import { type TestApiserver, testApiserver } from '../../support/apiserver.ts';
 import { serveDefinitions } from './definitions.ts';
 
@@ -55,6 +63,13 @@ class Release {
   rollback(revision: number): Promise<HelmAnswer> {
     const args = ['rollback', 'auth-api', String(revision), '--namespace', this.#namespace];
     return helm(args, undefined, this.#kubeconfig);
+  }
+
+  /** What the newest revision says of the Deployment, as Helm keeps it for a rollback. */
+  async renderedDeployment() {
+    const args = ['get', 'manifest', 'auth-api', '--namespace', this.#namespace];
+    const { stdout } = await helm(args, undefined, this.#kubeconfig);
+    return workload(only(readObjects(stdout), 'Deployment'));
   }
 
   async route() {
@@ -230,6 +245,7 @@ describe('helm upgrade beside the operator', function () {
     await release.scale(0);
     expect(await release.upgrade('v2', { replicas: 3 })).to.include(SERVED);
     expect(await release.deployment()).to.include({ replicas: 0 });
+    expect(await release.renderedDeployment()).not.to.have.property('replicas');
   });
 
   it("the canary Service's selector stays as the operator left it", async () => {
