@@ -25,6 +25,8 @@ export interface ControllerOptions {
 
 /** Its rounds last at most a second. */
 const SENTINEL_STUCK_MS = 15_000;
+/** A successor would have taken over by then. */
+const FORGET_AFTER_MS = 10_000;
 
 export class Controller {
   readonly #options: ControllerOptions;
@@ -33,6 +35,7 @@ export class Controller {
   readonly #elector: LeaseElector;
   readonly #reporter: Reporter;
   readonly #doorbells: Doorbells;
+  #forgetting: NodeJS.Timeout | undefined;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -72,6 +75,7 @@ export class Controller {
     await this.#queue.close();
     release.abort();
     await lease;
+    clearTimeout(this.#forgetting);
   }
 
   livez(): readonly string[] {
@@ -123,8 +127,10 @@ export class Controller {
 
   #leadership(leading: boolean): void {
     this.#options.log.info({ leading, fence: this.#elector.fence() }, 'leadership');
+    clearTimeout(this.#forgetting);
     if (!leading) {
-      this.#sentinel.clear();
+      // Most often the lease comes back at once, and what the sentinel has seen is still true then.
+      this.#forgetting = setTimeout(() => this.#sentinel.clear(), FORGET_AFTER_MS);
       void this.#queue.close();
       return;
     }

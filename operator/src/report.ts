@@ -92,9 +92,10 @@ export class Reporter {
   }
 
   gone(key: string): PassResult {
+    // The last write and the deletion itself both ring; the second time there is nothing left to tell.
+    if (this.#info.has(key)) this.#options.log.info({ rollout: key }, 'gone');
     this.#forgetSeries(key);
     this.#options.onGone(key);
-    this.#options.log.info({ rollout: key }, 'gone');
     return {};
   }
 

@@ -47,6 +47,8 @@ export interface SentinelOptions {
   readonly onError: (key: string, error: unknown) => void;
   readonly onRound?: (seconds: number) => void;
   readonly now?: () => number;
+  /** For tests; a second otherwise. */
+  readonly roundMs?: number;
 }
 
 const ROUND_MS = 1_000;
@@ -137,7 +139,9 @@ export class Sentinel {
       await Promise.all([...this.#followed].map(([key, followed]) => this.#round(key, followed, signal)));
       const tookMs = performance.now() - startedAt;
       if (this.#followed.size > 0) this.#options.onRound?.(tookMs / 1000);
-      await delay(Math.max(0, ROUND_MS - tookMs), undefined, { signal }).catch(() => undefined);
+      await delay(Math.max(0, (this.#options.roundMs ?? ROUND_MS) - tookMs), undefined, { signal }).catch(
+        () => undefined,
+      );
     }
   }
 

@@ -62,9 +62,15 @@ export class WorkQueue {
     this.#dispatch();
   }
 
-  /** Closed when we stop leading: aborts what runs and waits for it to end. Keys stay, for the next time. */
+  /** Closed when we stop leading: aborts what runs and waits for it to end. Keys stay, for the next time; timers do not. */
   async close(): Promise<void> {
     this.#open = false;
+    for (const entry of this.#entries.values()) {
+      if (entry.timer === undefined) continue;
+      clearTimeout(entry.timer);
+      entry.timer = undefined;
+      entry.waiting ??= 'normal';
+    }
     const running = [...this.#entries.values()].flatMap((entry) => entry.running ?? []);
     for (const pass of running) pass.abort.abort();
     await Promise.all(running.map((pass) => pass.done));
@@ -155,7 +161,7 @@ export class WorkQueue {
     } finally {
       entry.running = undefined;
       if (abort.signal.aborted && entry.waiting === undefined) entry.waiting = 'normal';
-      if (again !== undefined && entry.waiting === undefined) this.addAfter(key, again);
+      if (again !== undefined && entry.waiting === undefined && this.#open) this.addAfter(key, again);
       this.#drop(key, entry);
       this.#dispatch();
     }

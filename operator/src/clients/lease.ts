@@ -30,8 +30,11 @@ export interface LeaseTiming {
   readonly retryMs: number;
 }
 
-/** Stepping down costs nothing with warm standbys, so the times are a third of client-go's 15/10/2 s. */
-const TIMING: LeaseTiming = { durationMs: 6_000, renewDeadlineMs: 4_000, retryMs: 1_000 };
+/**
+ * Stepping down costs little with warm standbys, so the times are about half of client-go's 15/10/2 s. Not shorter: on a starved
+ * node a renewal has been seen to take over 2 s, and an operator that flaps protects nobody.
+ */
+const TIMING: LeaseTiming = { durationMs: 8_000, renewDeadlineMs: 6_000, retryMs: 1_000 };
 
 const leaseShape = z.looseObject({
   metadata: z.looseObject({ resourceVersion: z.string() }),
@@ -56,6 +59,8 @@ export class LeaseElector {
   #renewedAt = Number.NEGATIVE_INFINITY;
   #leading = false;
   #acquiredAt = '';
+  /** Our record as the apiserver last confirmed it: a renewal is then one write, without a read before it. */
+  #mine: LeaseObject | undefined;
   #seen = { version: '', at: 0 };
 
   constructor(options: LeaseOptions) {
@@ -98,23 +103,26 @@ export class LeaseElector {
 
   /** Found deposed by a route's fence: stop before the next renewal would have told us. */
   stepDown(): void {
+    this.#mine = undefined;
     this.#renewedAt = Number.NEGATIVE_INFINITY;
     this.#become(false);
   }
 
   async #round(signal: AbortSignal): Promise<void> {
+    const mine = this.#mine;
+    if (mine !== undefined && (await this.#hold(mine, mine.spec.leaseTransitions ?? 0, signal))) return;
     const lease = await this.#read(signal);
     if (lease === undefined) return await this.#create(signal);
     const holder = lease.spec.holderIdentity ?? '';
     const transitions = lease.spec.leaseTransitions ?? 0;
-    if (holder === this.identity) return await this.#hold(lease, transitions, signal);
-    if (this.#leading) this.#become(false);
+    if (holder === this.identity) return void (await this.#hold(lease, transitions, signal));
+    this.#become(false);
     const now = performance.now();
-    if (lease.metadata.resourceVersion !== this.#seen.version)
-      this.#seen = { version: lease.metadata.resourceVersion, at: now };
+    const version = lease.metadata.resourceVersion;
+    if (version !== this.#seen.version) this.#seen = { version, at: now };
     const respectMs = (lease.spec.leaseDurationSeconds ?? this.#timing.durationMs / 1000) * 1000;
     if (holder !== '' && now - this.#seen.at < respectMs) return;
-    this.#acquiredAt = new Date().toISOString().replace('Z', '000Z');
+    this.#acquiredAt = microTime();
     await this.#hold(lease, transitions + 1, signal);
   }
 
@@ -133,7 +141,7 @@ export class LeaseElector {
   async #create(signal: AbortSignal): Promise<void> {
     const { kubernetes, namespace, name } = this.#options;
     const startedAt = performance.now();
-    this.#acquiredAt = new Date().toISOString().replace('Z', '000Z');
+    this.#acquiredAt = microTime();
     const body = {
       apiVersion: 'coordination.k8s.io/v1',
       kind: 'Lease',
@@ -141,30 +149,40 @@ export class LeaseElector {
       spec: this.#spec(0),
     };
     try {
-      await kubernetes.call('createLease', { namespace, body, deadlineMs: this.#patienceMs, signal });
+      const made = await kubernetes.call('createLease', { namespace, body, deadlineMs: this.#patienceMs, signal });
+      this.#held(leaseShape.parse(made), startedAt);
     } catch (error) {
-      if (isApiError(error, 'ERR_API_EXISTS')) return;
-      throw error;
+      if (!isApiError(error, 'ERR_API_EXISTS')) throw error;
     }
-    this.#held(1, startedAt);
   }
 
-  /** Writes our record; resourceVersion makes it a compare-and-swap, so of two claimants one loses. */
-  async #hold(lease: LeaseObject, transitions: number, signal: AbortSignal | undefined): Promise<void> {
+  /**
+   * Writes our record; resourceVersion makes it a compare-and-swap, so of two claimants one loses.
+   * @returns whether it was written; false: the record is not what it was
+   */
+  async #hold(lease: LeaseObject, transitions: number, signal: AbortSignal | undefined): Promise<boolean> {
     const { kubernetes, namespace, name } = this.#options;
     const startedAt = performance.now();
+    // Until an answer says otherwise nothing is known: a write that timed out may have been done.
+    this.#mine = undefined;
     const body = { ...lease, spec: { ...lease.spec, ...this.#spec(transitions) } };
     try {
-      await kubernetes.call('updateLease', { namespace, name, body, deadlineMs: this.#patienceMs, signal });
+      const written = await kubernetes.call('updateLease', {
+        namespace,
+        name,
+        body,
+        deadlineMs: this.#patienceMs,
+        signal,
+      });
+      this.#held(leaseShape.parse(written), startedAt);
+      return true;
     } catch (error) {
-      if (isApiError(error, 'ERR_API_CONFLICT', 'ERR_API_NOT_FOUND')) return;
+      if (isApiError(error, 'ERR_API_CONFLICT', 'ERR_API_NOT_FOUND')) return false;
       throw error;
     }
-    this.#held(transitions + 1, startedAt);
   }
 
   async #release(): Promise<void> {
-    if (!this.#leading) return;
     this.#become(false);
     const lease = await this.#read(undefined);
     if (lease?.spec.holderIdentity !== this.identity) return;
@@ -182,17 +200,17 @@ export class LeaseElector {
       holderIdentity: this.identity,
       leaseDurationSeconds: Math.max(1, Math.round(this.#timing.durationMs / 1000)),
       acquireTime: this.#acquiredAt,
-      // MicroTime wants six decimals.
-      renewTime: new Date().toISOString().replace('Z', '000Z'),
+      renewTime: microTime(),
       leaseTransitions,
     };
   }
 
   /** @param startedAt when the request left: others may count from before its answer reached us. */
-  #held(token: number, startedAt: number): void {
-    this.#token = token;
+  #held(lease: LeaseObject, startedAt: number): void {
+    this.#mine = lease;
+    this.#token = (lease.spec.leaseTransitions ?? 0) + 1;
     this.#renewedAt = startedAt;
-    if (!this.#leading) this.#become(true);
+    this.#become(true);
   }
 
   #become(leading: boolean): void {
@@ -200,6 +218,11 @@ export class LeaseElector {
     this.#leading = leading;
     this.#options.onChange(leading);
   }
+}
+
+/** The API's MicroTime has six decimals. */
+function microTime(): string {
+  return new Date().toISOString().replace('Z', '000Z');
 }
 
 /** Thrown before a write by whoever finds that we no longer lead. */

@@ -51,6 +51,16 @@ describe('manners on a real apiserver', function () {
     expect(Object.keys(after.metadata.annotations)).to.have.members(['latchkey.dev/fence', 'latchkey.dev/write']);
   });
 
+  it('takes a fence that no leader ever held for an edit: it goes on, and the fence is its own again', async () => {
+    const scene = await Scene.create({ schedule: HELD });
+    scene.operator();
+    await scene.adopted();
+    await scene.patchRoute([{ op: 'replace', path: '/metadata/annotations/latchkey.dev~1fence', value: '999' }]);
+    await scene.release('v2');
+    await scene.until('it climbs', 30_000, async () => (await scene.weight()) === 25);
+    expect((await scene.route()).metadata.annotations['latchkey.dev/fence']).to.equal('1');
+  });
+
   it('stalls on a missing target with a reason, without a crash loop, and starts when the target appears', async () => {
     const scene = await Scene.create();
     const path = `/apis/apps/v1/namespaces/${scene.namespace}/deployments`;

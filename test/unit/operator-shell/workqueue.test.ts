@@ -148,6 +148,21 @@ describe('workqueue', () => {
     await queue.close();
   });
 
+  it('leaves no timer behind when it is closed, and keeps the keys that had one', async () => {
+    const { queue, passes } = queueWithPasses();
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    queue.open();
+    queue.addAfter('a', 60_000);
+    expect(timers()).to.equal(before + 1);
+    await queue.close();
+    expect(timers()).to.equal(before);
+    queue.open();
+    await settle();
+    expect(passes.map(({ key }) => key)).to.deep.equal(['a']);
+    await queue.close();
+  });
+
   it('never runs a key twice at once and loses no add, in any order of events', async () => {
     const event = fc.record({
       key: fc.constantFrom('a', 'b', 'c'),

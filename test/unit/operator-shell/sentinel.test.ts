@@ -1,0 +1,118 @@
+import http from 'node:http';
+import { expect } from 'chai';
+import { parseSpec } from '../../../operator/src/core/spec.ts';
+import { Sentinel, type Watched } from '../../../operator/src/sentinel.ts';
+import { eventually } from '../../support/eventually.ts';
+
+const reading = parseSpec({
+  targetRef: { name: 'auth-api' },
+  route: { httpRoute: 'auth-api', rule: 'api' },
+  metrics: { prometheus: { address: 'http://127.0.0.1:1' } },
+});
+if (reading.kind !== 'valid') throw new Error(reading.violations.join('\n'));
+
+const WATCHED: Watched = {
+  namespace: 'auth',
+  canarySelector: { track: 'canary' },
+  stableSelector: undefined,
+  podPort: 'http',
+  podPath: '/api/metrics',
+  matrix: reading.spec.matrix,
+  revision: 'a',
+  sinceMs: undefined,
+  silentSinceMs: undefined,
+  isZero: false,
+};
+
+describe('sentinel', () => {
+  let server: http.Server;
+  let url = '';
+  let requests = 0;
+  let errors = 0;
+  const stop = { now: new AbortController() };
+  let running: Promise<void> = Promise.resolve();
+
+  beforeEach(async () => {
+    requests = 0;
+    errors = 0;
+    server = http.createServer((_request, response) => {
+      response.end(`http_requests_total{status="200"} ${requests}\nhttp_requests_total{status="500"} ${errors}\n`);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    url = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}/api/metrics`;
+    stop.now = new AbortController();
+  });
+
+  afterEach(async () => {
+    stop.now.abort();
+    await running;
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  function sentinel(listPods: () => Promise<readonly { pod: string; createdAtMs: number; url: string }[]>): {
+    made: Sentinel;
+    rings: string[];
+  } {
+    const rings: string[] = [];
+    const made = new Sentinel({
+      roundMs: 10,
+      listPods,
+      onBreach: (key) => rings.push(`breach ${key}`),
+      onNews: (key) => rings.push(`news ${key}`),
+      onError: () => undefined,
+    });
+    running = made.run(stop.now.signal);
+    return { made, rings };
+  }
+
+  const pods = (): { pod: string; createdAtMs: number; url: string }[] => [
+    { pod: 'auth-api-1-a', createdAtMs: Date.now(), url },
+  ];
+
+  it('rings the urgent lane on the first batch that shows a severe fault, and stays silent before', async () => {
+    const { made, rings } = sentinel(() => Promise.resolve(pods()));
+    made.follow('auth/auth-api', WATCHED);
+    await eventually('it has seen the pod', 2_000, () => made.view('auth/auth-api') !== undefined);
+    requests = 40;
+    await eventually('two more batches', 2_000, () => (made.view('auth/auth-api')?.canaryPodsAnswering ?? 0) === 1);
+    expect(rings).to.deep.equal([]);
+    errors = 40;
+    await eventually('it rings', 2_000, () => rings.includes('breach auth/auth-api'));
+    expect(made.takeBreach('auth/auth-api')).to.be.a('number');
+    expect(made.takeBreach('auth/auth-api')).to.equal(undefined);
+  });
+
+  it('goes on with the addresses that it knows when the apiserver is slow or fails', async () => {
+    let lists = 0;
+    const { made, rings } = sentinel(() =>
+      lists++ === 0 ? Promise.resolve(pods()) : Promise.reject(new Error('away')),
+    );
+    made.follow('auth/auth-api', WATCHED);
+    await eventually('it has seen the pod', 2_000, () => made.view('auth/auth-api') !== undefined);
+    errors = 60;
+    await eventually('it rings', 2_000, () => rings.includes('breach auth/auth-api'));
+  });
+
+  it('judges nothing at weight 0, and brings the proof of zero forward with each batch', async () => {
+    const { made, rings } = sentinel(() => Promise.resolve(pods()));
+    made.follow('auth/auth-api', { ...WATCHED, isZero: true });
+    errors = 100;
+    await eventually('it brings news', 2_000, () => rings.filter((ring) => ring === 'news auth/auth-api').length >= 2);
+    expect(rings).to.not.include('breach auth/auth-api');
+  });
+
+  it('forgets what other pods did when the revision changes, and everything when it is told to', async () => {
+    const { made } = sentinel(() => Promise.resolve(pods()));
+    made.follow('auth/auth-api', WATCHED);
+    await eventually('it has seen the pod', 2_000, () => made.view('auth/auth-api') !== undefined);
+    made.follow('auth/auth-api', WATCHED);
+    expect(made.view('auth/auth-api'), 'the same pods').to.not.equal(undefined);
+    made.follow('auth/auth-api', { ...WATCHED, revision: 'b' });
+    expect(made.view('auth/auth-api')).to.equal(undefined);
+    made.follow('auth/auth-api', undefined);
+    expect(made.view('auth/auth-api')).to.equal(undefined);
+    expect(made.ageMs()).to.be.below(1_000);
+  });
+});
