@@ -151,6 +151,8 @@ describe('workqueue', () => {
   it('leaves no timer behind when it is closed, and keeps the keys that had one', async () => {
     const { queue, passes } = queueWithPasses();
     const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    // The runner's own timer is set once the test has begun to wait.
+    await settle();
     const before = timers();
     queue.open();
     queue.addAfter('a', 60_000);
