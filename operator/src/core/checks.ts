@@ -108,14 +108,22 @@ export function checkAuthFailures(
   const threshold = isShared ? Math.max(p1, upperBound(stable.failures, stable.attempts, matrix.confidence)) : p1;
   const isProven =
     canary.attempts >= minLogins && provesAbove(canary.failures, canary.attempts, threshold, matrix.confidence);
+  // Not proven, and not healthy either: there is no P3 of this check to hold, so doubt must.
+  const isDoubtful = canary.attempts >= matrix.minRequests && canary.failures / canary.attempts > threshold;
   return {
     check: 'authFailureRate',
-    verdict: isProven ? { kind: 'fail', severity: 'P1' } : evidenceOf(canary.attempts, expectedLogins, minLogins),
+    verdict: isProven
+      ? { kind: 'fail', severity: 'P1' }
+      : isDoubtful
+        ? DOUBT
+        : evidenceOf(canary.attempts, expectedLogins, minLogins),
     value: percent(canary.attempts > 0 ? canary.failures / canary.attempts : 0),
     threshold: percent(threshold),
     requests: Math.round(canary.attempts),
   };
 }
+
+const DOUBT: Verdict = { kind: 'unknown', why: 'TooLittleTraffic' };
 
 /** Twice the minimum: a canary that is merely unlucky in its share of the logins is not missing them. */
 const MISSED_FACTOR = 2;

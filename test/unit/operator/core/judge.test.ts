@@ -43,6 +43,7 @@ const ROWS: readonly (readonly [string, Partial<StepSamples>])[] = [
   ['P3', { slow: { p1: value(0), p2: value(100), p3: value(700) } }],
   ['pass', { slow: { p1: value(0), p2: value(100), p3: value(400) } }],
   ['P1', { loginFailures: value(100) }],
+  ['TooLittleTraffic', { loginFailures: value(60) }],
   ['pass', { loginFailures: value(50) }],
   ['P1', { databaseErrors: value(11) }],
   ['pass', { databaseErrors: value(10) }],
