@@ -1,20 +1,25 @@
 /** A real redis-server on a loopback port, which a test may kill and start again. Called by the integration tests. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort } from '../../api/src/embedded/postgres.ts';
 import { eventually } from './eventually.ts';
 
 export class TestRedis {
   readonly port: number;
+  readonly #folder: string;
   #process: ChildProcess | undefined;
 
-  private constructor(port: number) {
+  private constructor(port: number, folder: string) {
     this.port = port;
+    this.#folder = folder;
   }
 
   static async start(): Promise<TestRedis> {
-    const redis = new TestRedis(await freePort());
+    const redis = new TestRedis(await freePort(), await mkdtemp(join(tmpdir(), 'latchkey-redis-')));
     await redis.start();
     return redis;
   }
@@ -23,11 +28,11 @@ export class TestRedis {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** On the same port, with an empty memory. */
+  /** On the same port, with an empty memory unless `save` was called. */
   async start(): Promise<void> {
     const process = spawn(
       'redis-server',
-      ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+      ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', this.#folder],
       {
         stdio: 'ignore',
       },
@@ -37,6 +42,17 @@ export class TestRedis {
     });
     this.#process = process;
     await Promise.race([failed, eventually('redis answers', 10_000, () => this.command((client) => client.ping()))]);
+  }
+
+  /** What it knows now, it will know after the next start. */
+  async save(): Promise<void> {
+    await this.command((client) => client.save());
+  }
+
+  /** Kills it for good. */
+  async drop(): Promise<void> {
+    await this.kill();
+    await rm(this.#folder, { recursive: true, force: true });
   }
 
   async kill(): Promise<void> {

@@ -61,7 +61,11 @@ export class Database {
     this.#pool = new Pool({ connectionString: url, ...POOL });
     // A connection of its own: a busy pool must not be mistaken for a dead server.
     this.#probe = new Pool({ connectionString: url, ...PROBE });
-    for (const pool of [this.#pool, this.#probe]) pool.on('error', onIdleError);
+    for (const pool of [this.#pool, this.#probe]) {
+      pool.on('error', onIdleError);
+      // A connection that is cut while it is lent out says so on the client too; unheard, that ends the process. Its query rejects anyway.
+      pool.on('connect', (client) => client.on('error', () => undefined));
+    }
     metrics.database.watchPool(() => ({
       active: this.#pool.totalCount - this.#pool.idleCount,
       idle: this.#pool.idleCount,

@@ -27,7 +27,7 @@ describe('without redis', () => {
   });
   afterEach(async () => {
     await Promise.all(pods.map((api) => api.stop()));
-    await redis.kill();
+    await redis.drop();
     await database.drop();
   });
 
@@ -99,6 +99,19 @@ describe('without redis', () => {
     await untilReady('ok');
     expect((await first.validate(accessToken)).status).to.equal(401);
     expect((await second.validate(accessToken)).status).to.equal(401);
+  });
+
+  it('a logout that redis slept through is told to it when it is back, though it still remembers the session as live', async () => {
+    const [first, second] = pods;
+    const { accessToken } = await first.newSession();
+    expect((await second.validate(accessToken)).status).to.equal(200);
+    await redis.save();
+    await redis.kill();
+    await untilReady('degraded');
+    await first.send('POST', '/api/v1/auth/logout', { bearer: accessToken });
+    await redis.start();
+    await untilReady('ok');
+    await eventually('the other pod refuses', 3_000, async () => (await second.validate(accessToken)).status === 401);
   });
 
   it('a revocation survives an emptied redis and new pods: the database is the truth', async () => {
