@@ -127,6 +127,24 @@ describe('decide, one gate at a time', () => {
     expect(step(later(again, 60_000)).world.status?.phase).to.equal('Zeroed');
   });
 
+  it('halves the weight on a P2, once, and goes on only when the team lead approves', () => {
+    let world: World = { ...worldAt(50), health: 'P2' };
+    world = runUntil(world, (next) => next.status?.approvalNeeded !== undefined);
+    expect(world.route?.canary.weight).to.equal(25);
+    for (let count = 0; count < 60; count += 1) world = step(later(world, 5_000)).world;
+    expect(world.route?.canary.weight).to.equal(25);
+    for (let count = 0; count < 60; count += 1) world = step(later({ ...world, health: 'good' }, 5_000)).world;
+    expect([world.route?.canary.weight, world.status?.lastDecision?.reason]).to.deep.equal([25, 'ApprovalNeeded']);
+    const { revision, approvalNeeded } = world.status ?? {};
+    const expiresAt = new Date(world.nowMs + 3_600_000).toISOString();
+    const approvals = [{ by: 'lead', role: 'team-lead', revision, stepIndex: approvalNeeded?.stepIndex, expiresAt }];
+    const next = runUntil(
+      { ...world, spec: { ...world.spec, approvals } },
+      (seen) => (seen.route?.canary.weight ?? 0) > 25,
+    );
+    expect(next.route?.canary.weight).to.equal(50);
+  });
+
   it('escalates from the route to the Service, the pods and the alarm while requests still reach the canary', () => {
     let world = { ...rolledBack(), quiet: false };
     const stages = new Set<string>();

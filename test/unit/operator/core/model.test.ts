@@ -61,7 +61,12 @@ function checkOrder({ actions }: Pass): void {
 }
 
 /** I4, I5, I6: what must be true whenever the canary gets more traffic. */
-function checkRise(ghost: Ghost, { observation, judgement, actions }: Pass, action: Action, index: number): void {
+function checkRise(
+  ghost: Ghost,
+  { observation, judgement, decision, actions }: Pass,
+  action: Action,
+  index: number,
+): void {
   if (action.kind !== 'write-route' || action.weight <= live(ghost.world)) return;
   const from = live(ghost.world);
   const problems: string[] = [];
@@ -77,6 +82,7 @@ function checkRise(ghost: Ghost, { observation, judgement, actions }: Pass, acti
   if (from > 0 && judgement.sentinel.verdict.kind !== 'pass') problems.push('the sentinel does not pass');
   if (from > 0 && observation.samples?.takenAtMs !== observation.nowMs) problems.push('stale samples');
   if (rollout.deleting) problems.push('deleting');
+  if (decision.run.approvalNeeded !== undefined) problems.push('an approval is missing');
   if (index !== actions.length - 1) problems.push('not the last action');
   const need = Math.max(1, Math.ceil(((observation.stable?.replicas ?? 1) * action.weight) / 100));
   if ((target?.readyReplicas ?? 0) < need) problems.push(`${target?.readyReplicas} pods ready of ${need}`);
