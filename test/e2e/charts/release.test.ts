@@ -24,16 +24,22 @@ import { untilTrue } from '../until.ts';
 
 const namespace = 'lk-charts';
 const host = 'charts.latchkey.test';
+const bounds = { deadlineMs: rolloutDeadlineMs };
 const listShape = z.object({ items: z.array(z.looseObject({ metadata: z.looseObject({ name: z.string() }) })) });
 
 describe('a release of the chart', function () {
   this.timeout(rolloutDeadlineMs * 2);
   const installation = useInstallation();
-  let recorder: Recorder;
+  let recorder: Recorder | undefined;
   let first: ImageName;
   const inNamespace = ['--namespace', namespace];
   const helm = (...args: string[]) => installation().place.helm([...args, ...inNamespace], { timeoutMs: 180_000 });
   const kubectl = (...args: string[]) => installation().place.kubectl.run([...args, ...inNamespace]);
+
+  const recorded = (): Recorder => {
+    if (recorder === undefined) throw new Error('Nothing is recorded before the first release.');
+    return recorder;
+  };
 
   async function objectsOfRelease(): Promise<readonly string[]> {
     const kinds = 'deployments,services,pods,httproutes,authrollouts,poddisruptionbudgets,serviceaccounts';
@@ -51,11 +57,12 @@ describe('a release of the chart', function () {
     recorder = startRecorder(place.kubectl, recordedIn(namespace));
     first = await freshImage(cluster, 'sound');
     await upgradeApi(place, first, { ...values, rollout: { ...values.rollout, schedule: lastingSchedule } }, namespace);
-    await recorder.until('The first installation', { deadlineMs: rolloutDeadlineMs }, isPromoted);
+    await recorded().until('The first installation', bounds, isPromoted);
     await untilServing(place.gatewayUrl, { host });
   });
 
   after('the namespace goes', async () => {
+    if (recorder === undefined) return;
     recorder.stop();
     const { kubectl: asAdmin } = installation().place;
     await asAdmin.run(['delete', 'authrollout', '--all', ...inNamespace]);
@@ -76,12 +83,12 @@ describe('a release of the chart', function () {
     try {
       const mark = markTraffic(traffic);
       await upgradeApi(place, await freshImage(cluster, 'sound'), {}, namespace);
-      await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ weight }) => weight === 25);
+      await recorded().until('A share for the canary', bounds, ({ weight }) => weight !== undefined && weight > 0);
       const refused = await helm('rollback', names.release, '1').catch(reasonOf);
       expect(refused).to.include('conflict with "latchkey-operator"');
-      await recorder.until('The end of the run', { deadlineMs: rolloutDeadlineMs }, isPromoted);
+      await recorded().until('The end of the run', bounds, isPromoted);
       await upgradeApi(place, first, {}, namespace);
-      expect(recorder.record.weight).to.equal(0);
+      expect(recorded().record.weight).to.equal(0);
       expect((await mark.counts()).failedByVersion).to.deep.equal({});
       expect(await mark.lostSessions()).to.deep.equal([]);
     } finally {
