@@ -15,11 +15,8 @@ export function checksDue(observation: Observation): boolean {
   if (run.phase !== 'Progressing' || spec.kind !== 'valid' || target?.revision !== run.revision) return false;
   if ((run.weight ?? 0) === 0 && run.blindSinceMs === undefined) return false;
   if (run.nextCheckAtMs === undefined || nowMs >= run.nextCheckAtMs) return true;
-  const isHoldOver = run.stepStartedAtMs !== undefined && nowMs >= run.stepStartedAtMs + run.stepHoldMs;
-  const lastMs = observation.status?.lastCheck === undefined ? 0 : Date.parse(observation.status.lastCheck.at);
-  // The final look is made when the hold ends, and a clock that went back must not silence the checks.
-  const holdEndedSince = isHoldOver && lastMs < (run.stepStartedAtMs ?? 0) + run.stepHoldMs;
-  return holdEndedSince || run.nextCheckAtMs - nowMs > Math.max(run.stepCheckEveryMs, MAX_WINDOW_MS);
+  // A clock that went back must not silence the checks.
+  return run.nextCheckAtMs - nowMs > Math.max(run.stepCheckEveryMs, MAX_WINDOW_MS);
 }
 
 const MIN_WINDOW_MS = 2_000;

@@ -88,7 +88,7 @@ describe("the route's record", () => {
   it('from another year, or not ours at all, is nothing', () => {
     for (const change of [{ at: '2099-01-01T00:00:00.000Z' }, { at: 'soon' }, { weight: 101 }]) {
       const { world } = step(later(withRecord(worldAt(25), change, 25), 2_000));
-      expect(world.status?.weight).to.equal(25);
+      expect([world.status?.weight, world.status?.writtenAt]).to.deep.equal([25, worldAt(25).status?.writtenAt]);
     }
     expect([readRecord(undefined), readRecord('{'), readRecord('{}'), readRecord('x'.repeat(2_000))]).to.deep.equal(
       Array.from({ length: 4 }, () => undefined),
