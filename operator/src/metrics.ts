@@ -42,7 +42,7 @@ function outcomeMetrics(registry: Registry) {
   return {
     decisions: new Counter({
       name: 'latchkey_rollout_decisions_total',
-      help: 'Decisions taken',
+      help: 'Decisions taken; one that repeats the last is counted once',
       labelNames: [...ROLLOUT, 'decision', 'reason'],
       ...on,
     }),

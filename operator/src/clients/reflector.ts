@@ -101,8 +101,9 @@ export class Reflector<T> {
         backoffMs = this.#timing.backoffMinMs;
       } catch (error) {
         if (signal.aborted) return;
-        if (isApiError(error, 'ERR_API_GONE')) this.#resourceVersion = '';
-        else this.#options.onError?.(error);
+        // Asking again from the same version would bring the same line that could not be read.
+        if (isApiError(error, 'ERR_API_GONE', 'ERR_API_MALFORMED')) this.#resourceVersion = '';
+        if (!isApiError(error, 'ERR_API_GONE')) this.#options.onError?.(error);
         // Full jitter: a restarted apiserver must not meet every operator at the same moment.
         const asked = isApiError(error) ? (error.retryAfterMs ?? 0) : 0;
         await delay(asked + backoffMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
@@ -162,13 +163,15 @@ export class Reflector<T> {
         this.#take(line);
         if (this.#relistDue()) break;
       }
+    } catch (error) {
+      if (error instanceof ApiError) throw error;
+      const isNonsense = error instanceof SyntaxError || error instanceof z.ZodError;
+      throw new ApiError(isNonsense ? 'ERR_API_MALFORMED' : 'ERR_API_UNREACHABLE', 'the watch broke', { cause: error });
     } finally {
       clearTimeout(timer);
       response.destroy();
     }
     if (idle.signal.aborted) throw idle.signal.reason;
-    if (response.errored !== null)
-      throw new ApiError('ERR_API_UNREACHABLE', 'the watch broke', { cause: response.errored });
     // A server that accepts and hangs up at once would otherwise be asked without pause.
     if (performance.now() - openedAt < this.#timing.backoffMinMs)
       throw new ApiError('ERR_API_UNAVAILABLE', 'the watch ended at once');
