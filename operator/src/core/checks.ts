@@ -40,16 +40,21 @@ export function unknownFinding(check: CheckName, why: UnknownWhy): Finding {
   return { check, verdict: { kind: 'unknown', why }, value: undefined, threshold: undefined, requests: undefined };
 }
 
-/** Share of requests answered with a 5xx status. */
+/**
+ * Share of requests answered with a 5xx status. The bound proves that the canary is at fault; how bad it is, the measured share
+ * says: once P1 is proven, a share above P0's limit is a P0. Both mean weight 0 at once, and after it no request comes that could
+ * prove more, so waiting for P0's own bound would let the first second's luck name the severity.
+ */
 export function checkErrorRate(errors: number, requests: number, matrix: Matrix): Finding {
   const { p0, p1, p2, p3 } = matrix.errorRate;
   const thresholds = { P0: p0, P1: p1, P2: p2, P3: p3 };
   const floor = Math.min(matrix.minRequests, MIN_REQUESTS_TO_FAIL);
-  const severity = worstCrossed('errorRate', (row) =>
+  const proven = worstCrossed('errorRate', (row) =>
     row.proof === 'estimate'
       ? requests >= matrix.minRequests && errors / requests >= thresholds[row.severity]
       : requests >= floor && provesAbove(errors, requests, thresholds[row.severity], matrix.confidence),
   );
+  const severity = proven === 'P1' && errors / requests > p0 ? 'P0' : proven;
   return {
     check: 'errorRate',
     verdict: verdictOf(severity, requests >= matrix.minRequests),

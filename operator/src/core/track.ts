@@ -6,6 +6,7 @@
 import type { Judgement } from './judge.ts';
 import type { Observation, UnknownWhy } from './observation.ts';
 import type { Run } from './run.ts';
+import type { CheckName } from './status.ts';
 
 /** A check that knew nothing, or that is all a finished hold waits for, is repeated this soon. */
 const RECHECK_MS = 15_000;
@@ -44,14 +45,20 @@ function silentSince(run: Run, { sentinel, nowMs }: Observation): number | undef
 /** serviceDown has its own clock (silentSince); blindness is about what Prometheus should have told. */
 function blindSince(run: Run, { nowMs }: Observation, { step }: Judgement): number | undefined {
   if (step === undefined) return run.blindSinceMs;
+  const hasTraffic = (run.weight ?? 0) > 0;
   const isBlind = step.results.some(
-    ({ check, verdict }) => check !== 'serviceDown' && verdict.kind === 'unknown' && !isQuiet(verdict.why),
+    ({ check, verdict }) =>
+      check !== 'serviceDown' && verdict.kind === 'unknown' && !isQuiet(check, verdict.why, hasTraffic),
   );
   return isBlind ? (run.blindSinceMs ?? nowMs) : undefined;
 }
 
-/** Seen well, and there was little to see. */
-function isQuiet(why: UnknownWhy): boolean {
+/**
+ * Seen well, and there was little to see. Series of requests begin with the first request, so at weight 0 their absence is
+ * no blindness: a canary that lost its traffic to blindness, and its pods since, would wait for requests to get requests.
+ */
+function isQuiet(check: CheckName, why: UnknownWhy, hasTraffic: boolean): boolean {
+  if (!hasTraffic && why === 'NoData' && (check === 'errorRate' || check === 'latencyP95')) return true;
   return why === 'TooLittleTraffic' || why === 'FewLogins';
 }
 

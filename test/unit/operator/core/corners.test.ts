@@ -111,6 +111,16 @@ describe('the corners of a run', () => {
     expect(think(observe(later(silent, 301_000))).decision.kind).to.equal('rollback');
   });
 
+  it('comes back from blindness although pods without traffic have no series of requests', () => {
+    const blind = runUntil({ ...worldAt(5), health: 'blind' }, (world) => world.route?.canary.weight === 0);
+    const seen = observe(later({ ...blind, health: 'good' }, 15_000));
+    const none = { kind: 'unknown', why: 'NoData' } as const;
+    if (seen.samples === undefined) throw new Error('the checks were not due');
+    const requestless = { ...seen.samples, requests: none, serverErrors: none, slow: { p1: none, p2: none, p3: none } };
+    expect(think({ ...seen, samples: requestless }).decision.run.blindSinceMs).to.equal(undefined);
+    expect(think({ ...seen, samples: { ...requestless, logins: none } }).decision.reason).to.equal('Blind');
+  });
+
   it('starts over when the template changes in the middle of a run, and ends when it is taken back', () => {
     const changed = step(deploy(worldAt(25), 3)).world;
     expect([changed.route?.canary.weight, changed.status?.revision]).to.deep.equal([0, 'aaaaaaaaa3']);

@@ -28,3 +28,15 @@ describe('few logins', () => {
     expect(overallVerdict(idle)).to.deep.equal({ kind: 'unknown', why: 'TooLittleTraffic' });
   });
 });
+
+describe('the severity of an error rate', () => {
+  it('is P0 once the fault is proven and more than a twentieth fails, however few requests there were', () => {
+    expect(checkErrorRate(4, 31, matrix).verdict).to.deep.equal({ kind: 'fail', severity: 'P0' });
+  });
+
+  it('stays P1 between the two limits, and is none without proof', () => {
+    expect(checkErrorRate(30, 1_000, matrix).verdict).to.deep.equal({ kind: 'fail', severity: 'P1' });
+    expect(checkErrorRate(1, 3, matrix).verdict).to.deep.equal({ kind: 'unknown', why: 'TooLittleTraffic' });
+    expect(checkErrorRate(2, 30, matrix).verdict).to.deep.equal({ kind: 'fail', severity: 'P3' });
+  });
+});
