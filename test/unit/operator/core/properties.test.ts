@@ -44,7 +44,7 @@ describe('the core', () => {
         const status = nextStatus(observation, pass.judgement, pass.decision, { kind: 'done' });
         expect(nextStatus(replayed, judgement, decision, { kind: 'done' })).to.deep.equal(status);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -76,7 +76,7 @@ describe('the core', () => {
         const rest = step(step(done).world);
         expect(rest.pass.actions).to.deep.equal([]);
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 });

@@ -82,7 +82,7 @@ describe('the status', () => {
 
   it('keeps its lists bounded over a hundred revisions', () => {
     let world = adoptedWorld();
-    for (let number = 2; number < 60; number += 1) {
+    for (let number = 2; number < 54; number += 1) {
       world = runUntil({ ...deploy(world, number), health: 'good' }, (next) => next.status?.weight === 5);
       world = runUntil({ ...world, health: 'P0' }, (next) => next.status?.zero?.provenAt !== undefined);
     }
