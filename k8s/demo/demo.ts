@@ -9,7 +9,7 @@ import { contextPlace, localPlace, type Place } from './place.ts';
 import { startRecorder } from './record.ts';
 import { makeReport, type Report } from './report.ts';
 import { reportLines } from './report-text.ts';
-import { demoFacts, showRollout } from './rollout.ts';
+import { demoFacts, type Shown, showRollout } from './rollout.ts';
 import { demoSchedule, rolloutDeadlineMs } from './schedule.ts';
 import { innerProgress, openScreen, type Screen } from './stage.ts';
 import { startTraffic, untilServing } from './traffic.ts';
@@ -42,47 +42,46 @@ async function install({ options, screen }: Demo, place: Place): Promise<void> {
 
 /** Traffic first, so that adoption, promotion and rollback all happen under it. */
 async function rollOut(demo: Demo, place: Place): Promise<Report> {
-  const { screen, options, signal } = demo;
-  const bounds = { deadlineMs: rolloutDeadlineMs(options.pace), signal };
-  const recorder = startRecorder(place.kubectl, {
-    namespace: names.namespace,
-    rollout: names.release,
-    route: names.release,
-    rule: names.rule,
-  });
-  const traffic = await screen.stage('k6 traffic through the gateway', () =>
-    startTraffic({
-      k6: place.k6,
-      baseUrl: place.gatewayUrl,
-      settings: { STABLE_VERSION: versions.first, LOGINS_PER_S: '4', SIGN_IN_EVERY_MS: '500' },
-    }),
-  );
+  const { screen } = demo;
+  const { namespace, release, rule } = names;
+  const recorder = startRecorder(place.kubectl, { namespace, rollout: release, route: release, rule });
+  const settings = { STABLE_VERSION: versions.first, LOGINS_PER_S: '4', SIGN_IN_EVERY_MS: '500' };
   try {
-    await screen.stage('helm upgrade latchkey with its AuthRollout: the operator adopts the Deployment', async () => {
-      await upgradeApi(place, images.first, { rollout: { enabled: true } });
-      await recorder.until('Adoption', bounds, ({ status }) => status?.phase === 'Succeeded');
-    });
-    const shown = { screen, recorder, traffic };
-    const healthy = await showRollout(shown, {
-      title: 'Rollout one, healthy',
-      from: versions.first,
-      to: versions.healthy,
-      begin: () => upgradeApi(place, images.healthy),
-      ...bounds,
-    });
-    const sick = await showRollout(shown, {
-      title: 'Rollout two, sick',
-      from: versions.healthy,
-      to: versions.sick,
-      begin: () => upgradeApi(place, images.sick),
-      ...bounds,
-    });
-    await traffic.stop();
-    return makeReport(demoFacts(healthy, sick, traffic));
+    const traffic = await screen.stage('k6 traffic through the gateway', () =>
+      startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings }),
+    );
+    try {
+      return await rollOutUnder(demo, place, { screen, recorder, traffic });
+    } finally {
+      await traffic.stop();
+    }
   } finally {
-    await traffic.stop();
     recorder.stop();
   }
+}
+
+async function rollOutUnder({ screen, options, signal }: Demo, place: Place, shown: Shown): Promise<Report> {
+  const bounds = { deadlineMs: rolloutDeadlineMs(options.pace), signal };
+  await screen.stage('helm upgrade latchkey with its AuthRollout: the operator adopts the Deployment', async () => {
+    await upgradeApi(place, images.first, { rollout: { enabled: true } });
+    await shown.recorder.until('Adoption', bounds, ({ status }) => status?.phase === 'Succeeded');
+  });
+  const healthy = await showRollout(shown, {
+    title: 'Rollout one, healthy',
+    from: versions.first,
+    to: versions.healthy,
+    begin: () => upgradeApi(place, images.healthy),
+    ...bounds,
+  });
+  const sick = await showRollout(shown, {
+    title: 'Rollout two, sick',
+    from: versions.healthy,
+    to: versions.sick,
+    begin: () => upgradeApi(place, images.sick),
+    ...bounds,
+  });
+  await shown.traffic.stop();
+  return makeReport(demoFacts(healthy, sick, shown.traffic));
 }
 
 async function run(demo: Demo): Promise<boolean> {

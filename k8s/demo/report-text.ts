@@ -36,14 +36,19 @@ function rolloutLines(rollout: RolloutReport): string[] {
 function stepLines(step: StepLine): string[] {
   const carried = `${step.requests} canary answers, ${step.failed} faulty`;
   const decided = `${step.decision} (${step.reason})${step.message === '' ? '' : `: ${step.message}`}`;
-  const evidence = step.checks.map(checkText).join(' · ');
+  const evidence = step.checks.filter(isTelling).map(checkText).join(' · ');
   const lines = [`    ${String(step.weight).padStart(3)} %  ${carried} → ${decided}`];
   return evidence === '' ? lines : [...lines, `           ${evidence}`];
 }
 
+/** The two figures that everybody asks for, and whatever did not pass. */
+function isTelling({ check, verdict }: CheckResult): boolean {
+  return verdict !== 'pass' || check === 'errorRate' || check === 'latencyP95';
+}
+
 function checkText(result: CheckResult): string {
   const value = result.value === undefined ? '' : ` ${result.value}`;
-  const threshold = result.threshold === undefined ? '' : ` (threshold ${result.threshold})`;
+  const threshold = result.threshold === undefined ? '' : ` (limit ${result.threshold})`;
   return `${result.check}${value}${threshold} ${verdictText(result)}`;
 }
 

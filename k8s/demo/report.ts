@@ -1,5 +1,6 @@
 // Judges a finished demo: what was promised, whether it held, and the evidence. Called by demo.ts with what was recorded
 // (record.ts) and what the clients saw (answers.ts); the exit code and the printed report come from here. Pure.
+import { z } from 'zod';
 import {
   type Answer,
   type AnswerCounts,
@@ -68,6 +69,10 @@ export interface Report {
   readonly claims: readonly Claim[];
   readonly allHold: boolean;
 }
+
+const writeAnnotation = z.object({ decision: z.string(), reason: z.string() });
+/** A status may be seen a little before the route that was written first: two watches, two connections. */
+const statusLagMs = 200;
 
 /** From the first faulty answer to the last answer of the sick version, at most (issue: at p95 over 10 rollouts). */
 const exposureLimitMs = 3_000;
@@ -177,32 +182,44 @@ function reportOf(facts: RolloutFacts, answers: readonly Answer[]): RolloutRepor
   };
 }
 
-/** A line for each weight above 0 that was live, with the decision that ended it. */
+/** A line for each weight above 0 that was live, with the decision whose write ended it. */
 function stepsOf(facts: RolloutFacts, answers: readonly Answer[]): StepLine[] {
-  const decisions = decisionsOf(facts);
   const changes = facts.weights.filter(({ weight }, index) => weight !== facts.weights[index - 1]?.weight);
+  const carried = answers.filter((answer) => answer.version === facts.to);
   return changes.flatMap((change, index) => {
     if (change.weight === 0) return [];
-    const until = changes[index + 1]?.atMs ?? facts.endedAtMs;
-    const ending = decisions.find(({ decision, atMs }) => decision !== 'hold' && atMs > change.atMs);
-    const checked = facts.statuses.findLast(
-      ({ atMs, status }) => status.lastCheck !== undefined && atMs <= until + 1500,
-    );
-    const carried = answers.filter((answer) => answer.version === facts.to);
-    const counts = countAnswers(carried, change.atMs, until);
-    return [
-      {
-        atMs: change.atMs,
-        weight: change.weight,
-        requests: counts.requests,
-        failed: counts.failed,
-        decision: ending?.decision ?? 'none',
-        reason: ending?.reason ?? '',
-        message: ending?.message ?? '',
-        checks: checked?.status.lastCheck?.results ?? [],
-      },
-    ];
+    const next = changes[index + 1];
+    const untilMs = next?.atMs ?? facts.endedAtMs;
+    const { requests, failed } = countAnswers(carried, change.atMs, untilMs);
+    const checks = lastCheckBefore(facts, untilMs);
+    return [{ atMs: change.atMs, weight: change.weight, requests, failed, checks, ...decisionBehind(facts, next) }];
   });
+}
+
+/** The status with a decision is written after the route, so the write names the decision and the status its message. */
+function decisionBehind(
+  facts: RolloutFacts,
+  change: WeightSeen | undefined,
+): Pick<StepLine, 'decision' | 'reason' | 'message'> {
+  const write = parseWrite(change?.write);
+  if (write === undefined || change === undefined) return { decision: 'none', reason: '', message: '' };
+  const { decision, reason } = write;
+  const told = decisionsOf(facts).find((seen) => seen.atMs > change.atMs - statusLagMs && seen.reason === reason);
+  return { decision, reason, message: told?.message ?? '' };
+}
+
+function lastCheckBefore(facts: RolloutFacts, untilMs: number): readonly CheckResult[] {
+  const checks = facts.statuses.flatMap(({ status }) => status.lastCheck ?? []);
+  return checks.findLast(({ at }) => Date.parse(at) <= untilMs)?.results ?? [];
+}
+
+function parseWrite(text: string | undefined): z.infer<typeof writeAnnotation> | undefined {
+  if (text === undefined || text === '') return undefined;
+  try {
+    return writeAnnotation.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
 }
 
 interface DecisionSeen {

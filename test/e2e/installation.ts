@@ -21,7 +21,7 @@ import { progressTo } from '../../k8s/local/progress.ts';
 import { forbiddenRises } from '../support/rollout.ts';
 import { tagImage } from './tag-image.ts';
 
-export const namespace = 'lk-e2e';
+export const namespace = 'lk-rollout';
 export const host = 'e2e.latchkey.test';
 
 /** Short steps: enough for the checks to see something, no more. */
@@ -97,10 +97,9 @@ export function useInstallation(): () => Installation {
 
 after('traffic and watches end', async function () {
   this.timeout(60_000);
-  if (shared === undefined) return;
-  const { traffic, recorder } = await shared;
-  recorder.stop();
-  await traffic.stop();
+  const installed = await shared?.catch(() => undefined); // A failed set-up has been told already.
+  installed?.recorder.stop();
+  await installed?.traffic.stop();
 });
 
 async function install(): Promise<Installation> {
@@ -110,6 +109,7 @@ async function install(): Promise<Installation> {
   await progress.stage('images', (note) => buildImages(place, note));
   await progress.stage('charts', async () => {
     await installOperator(place, images.operator);
+    await removeNamespace(place, namespace);
     await prepareApi(place, namespace);
     stableImage = await freshImage(cluster, 'sound');
     await upgradeApi(place, stableImage, apiValuesFor(place, host), namespace);
@@ -119,6 +119,15 @@ async function install(): Promise<Installation> {
   await untilServing(place.gatewayUrl, { host });
   const traffic = await startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings: trafficSettings(host) });
   return { cluster, place, recorder, traffic };
+}
+
+/** Removes what an earlier run left; rollouts first, since they have a finalizer and the operator must still see them. */
+export async function removeNamespace({ kubectl }: Place, name: string): Promise<void> {
+  const bounds = { timeoutMs: 90_000 };
+  const exists = await kubectl.run(['get', 'namespace', name, '--ignore-not-found', '-o', 'name']);
+  if (exists === '') return;
+  await kubectl.run(['delete', 'authrollout', '--all', '-n', name, '--timeout=80s'], bounds);
+  await kubectl.run(['delete', 'namespace', name, '--timeout=80s'], bounds);
 }
 
 export const recordedIn = (where: string) => ({

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { names } from '../../k8s/demo/install.ts';
 import { startRecorder } from '../../k8s/demo/record.ts';
 import { reasonOf } from '../../k8s/local/failure.ts';
-import { namespace, recordedIn, useInstallation } from './installation.ts';
+import { namespace, recordedIn, removeNamespace, useInstallation } from './installation.ts';
 import { operatorPods } from './operator-pods.ts';
 
 const refuseNamespace = 'lk-refuse';
@@ -61,11 +61,7 @@ describe('a manifest', function () {
     await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: refuseNamespace } });
   });
 
-  after('and it goes', async () => {
-    const { kubectl } = installation().place;
-    await kubectl.run(['delete', 'authrollout', '--all', '-n', refuseNamespace]);
-    await kubectl.run(['delete', 'namespace', refuseNamespace, '--wait=false']);
-  });
+  after('and it goes', async () => removeNamespace(installation().place, refuseNamespace));
 
   for (const { title, spec, says } of wrong) {
     it(`in which ${title} is refused with a sentence that says what to change`, async () => {

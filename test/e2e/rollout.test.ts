@@ -1,7 +1,7 @@
 // Issue, "What must be shown" 3: adoption, promotion and `helm upgrade` cost no client a failed request or a session.
 import { expect } from 'chai';
 import { images } from '../../k8s/demo/images.ts';
-import { names, prepareApi, upgradeApi } from '../../k8s/demo/install.ts';
+import { prepareApi, upgradeApi } from '../../k8s/demo/install.ts';
 import { startRecorder } from '../../k8s/demo/record.ts';
 import { climb } from '../../k8s/demo/report.ts';
 import { startTraffic, untilServing } from '../../k8s/demo/traffic.ts';
@@ -13,6 +13,7 @@ import {
   namespace,
   quickSchedule,
   recordedIn,
+  removeNamespace,
   rolloutDeadlineMs,
   trafficSettings,
   untilPromoted,
@@ -45,6 +46,7 @@ describe('a healthy rollout', function () {
 
   it('begins with an adoption that fails no request', async () => {
     const { place, cluster } = installation();
+    await removeNamespace(place, adoptNamespace);
     await prepareApi(place, adoptNamespace);
     const image = await freshImage(cluster, 'sound');
     const values = apiValuesFor(place, adoptHost);
@@ -65,8 +67,7 @@ describe('a healthy rollout', function () {
     } finally {
       recorder.stop();
       await traffic.stop();
-      await place.kubectl.run(['delete', 'authrollout', names.release, '-n', adoptNamespace, '--ignore-not-found']);
-      await place.kubectl.run(['delete', 'namespace', adoptNamespace, '--wait=false']);
+      await removeNamespace(place, adoptNamespace);
     }
   });
 });

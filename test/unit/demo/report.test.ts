@@ -14,6 +14,7 @@ const status = (given: Partial<RolloutStatus>): RolloutStatus => ({
 const decided = (decision: string, reason: string, at: string) => ({ decision, reason, message: `${reason}!`, at });
 const weightsAt = (fromMs: number, weights: readonly number[]) =>
   weights.map((weight, index) => ({ atMs: fromMs + index * 100, weight, write: '' }));
+const rollback = JSON.stringify({ decision: 'rollback', reason: 'SeverityP0' });
 
 const rollout = (given: Partial<RolloutFacts>): RolloutFacts => ({
   title: 'one',
@@ -41,7 +42,7 @@ const sick = rollout({
   to: '1.2.0',
   startedAtMs: 3000,
   endedAtMs: 5000,
-  weights: weightsAt(3000, [0, 5, 25, 0]),
+  weights: [...weightsAt(3000, [0, 5, 25]), { atMs: 3300, weight: 0, write: rollback }],
   statuses: [
     { atMs: 4000, status: status({ phase: 'RolledBack', lastDecision: decided('rollback', 'SeverityP0', 't2') }) },
   ],
