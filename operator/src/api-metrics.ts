@@ -74,14 +74,16 @@ export interface QueryWindows {
 export function stepQueries(scope: QueryScope, windows: QueryWindows): StepQueries {
   const increase = (name: string, windowMs: number, matcher = ''): string =>
     `sum(increase(${name}{${selectorOf(scope)}${matcher}}[${windowMs}ms]))`;
-  const all = increase(NAMES.requests, windows.windowMs);
-  const errors = increase(NAMES.requests, windows.windowMs, ',status=~"5.."');
+  // What was never answered has no labelled series. Zero is the truth then, but only while the pod is seen at all, which a series
+  // without labels shows: a canary that nobody asked yet is quiet, and not blind.
+  const orZero = (query: string): string => `${query} or (0 * ${increase(NAMES.logins, windows.windowMs)})`;
   return {
-    requests: all,
-    // A status that was never answered has no series. Zero is the truth then, but only while the pod is seen at all.
-    serverErrors: `${errors} or (0 * ${all})`,
+    requests: orZero(increase(NAMES.requests, windows.windowMs)),
+    serverErrors: orZero(increase(NAMES.requests, windows.windowMs, ',status=~"5.."')),
     slowerThan: (boundMs) =>
-      `${increase(NAMES.durationCount, windows.windowMs)} - ${increase(NAMES.durationBucket, windows.windowMs, `,le=~"${boundOf(boundMs)}"`)}`,
+      orZero(
+        `${increase(NAMES.durationCount, windows.windowMs)} - ${increase(NAMES.durationBucket, windows.windowMs, `,le=~"${boundOf(boundMs)}"`)}`,
+      ),
     logins: increase(NAMES.logins, windows.windowMs),
     loginFailures: increase(NAMES.loginFailures, windows.windowMs),
     databaseErrors: `${increase(NAMES.databaseConnectionErrors, windows.databaseWindowMs)} + ${increase(NAMES.databaseQueryErrors, windows.databaseWindowMs)}`,

@@ -91,11 +91,13 @@ export class PrometheusSource {
       values.push(this.#sum(String(metric), String(matchers), increase === undefined ? undefined : Number(windowMs)));
       return '#';
     });
-    const [first, second] = values;
+    const [first, second, third] = values;
+    const zeroWhere = (seen: number | undefined): number | undefined => (seen === undefined ? undefined : 0);
     if (shape === '#') return first;
-    if (shape === '# or (0 * #)') return first ?? (second === undefined ? undefined : 0);
+    if (shape === '# or (0 * #)') return first ?? zeroWhere(second);
+    if (shape === '# - # or (0 * #)')
+      return first === undefined || second === undefined ? zeroWhere(third) : first - second;
     if (first === undefined || second === undefined) return undefined;
-    if (shape === '# - #') return first - second;
     if (shape === '# + #') return first + second;
     throw new Error(`no such query is known here: ${shape}`);
   }
