@@ -45,7 +45,7 @@ async function rollOut(demo: Demo, place: Place): Promise<Report> {
   const { screen } = demo;
   const { namespace, release, rule } = names;
   const recorder = startRecorder(place.kubectl, { namespace, rollout: release, route: release, rule });
-  const settings = { STABLE_VERSION: versions.first, LOGINS_PER_S: '4', SIGN_IN_EVERY_MS: '500' };
+  const settings = { STABLE_VERSION: versions.first, LOGINS_PER_S: '0.5', SIGN_IN_EVERY_MS: '700' };
   try {
     const traffic = await screen.stage('k6 traffic through the gateway', () =>
       startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings }),
