@@ -177,7 +177,7 @@ function takeRoute(draft: Draft, what: Recorded, event: unknown): void {
   const refs = route.spec.rules.find((rule) => rule.name === what.rule)?.backendRefs ?? [];
   const total = refs.reduce((sum, ref) => sum + ref.weight, 0);
   const canary = refs.find((ref) => ref.name.endsWith('-canary'))?.weight ?? 0;
-  const weight = total === 0 ? 0 : (canary / total) * 100;
+  const weight = total === 0 ? 0 : Math.round((canary / total) * 10_000) / 100;
   draft.weight = weight;
   const before = draft.weights.at(-1);
   const write = route.metadata.annotations?.['latchkey.dev/write'] ?? '';

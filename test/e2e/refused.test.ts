@@ -97,7 +97,7 @@ describe('a manifest', function () {
       expect(await apply(inPlace)).to.match(/created/);
       await recorder.until('Stalled', { deadlineMs: 30_000 }, ({ status }) => {
         const stalled = status?.conditions.find(({ type }) => type === 'Stalled');
-        return stalled?.status === 'True' && stalled.message.includes('"api"');
+        return stalled?.status === 'True' && /rules api\b.*spec\.route\.rule/.test(stalled.message);
       });
     } finally {
       recorder.stop();
