@@ -87,11 +87,19 @@ describe('prometheus', () => {
 
   it('escapes what it puts into a query and matches only the pods of the one Deployment', () => {
     const windows = { windowMs: 60_000, databaseWindowMs: 60_000, complaintsWindowMs: 300_000 };
-    const { requests, slowerThan } = stepQueries({ namespace: 'a"b\\c', deployment: 'auth.api' }, windows);
-    expect(requests).to.equal(
-      'sum(increase(http_requests_total{namespace="a\\"b\\\\c",pod=~"auth\\\\.api-[^-]+-[^-]+"}[60000ms]))',
+    const { logins, slowerThan } = stepQueries({ namespace: 'a"b\\c', deployment: 'auth.api' }, windows);
+    expect(logins).to.equal(
+      'sum(increase(auth_login_attempts_total{namespace="a\\"b\\\\c",pod=~"auth\\\\.api-[^-]+-[^-]+"}[60000ms]))',
     );
     expect(slowerThan(1_000)).to.contain('le=~"1([.]0)?"');
     expect(slowerThan(500)).to.contain('le=~"0[.]5"');
+  });
+
+  it('counts a canary that nobody asked yet as quiet: what has no series is 0 while the pod is seen', () => {
+    const windows = { windowMs: 60_000, databaseWindowMs: 60_000, complaintsWindowMs: 300_000 };
+    const queries = stepQueries({ namespace: 'auth', deployment: 'auth-api' }, windows);
+    const seen = ` or (0 * ${queries.logins})`;
+    for (const query of [queries.requests, queries.serverErrors, queries.slowerThan(500)])
+      expect(query.endsWith(seen), query).to.equal(true);
   });
 });
