@@ -59,11 +59,14 @@ export async function render(chart: Chart, values: Values = {}): Promise<readonl
   return readObjects(answer.stdout);
 }
 
-/** The objects of a file of manifests. */
+const listShape = z.looseObject({ apiVersion: z.literal('v1'), kind: z.literal('List'), items: z.array(z.unknown()) });
+
+/** The objects of a file of manifests, in its order; those of a List in its place. */
 export function readObjects(manifests: string): readonly KubernetesObject[] {
   return parseAllDocuments(manifests)
     .map((document) => document.toJS() as unknown)
     .filter((document) => document !== null)
+    .flatMap((document) => listShape.safeParse(document).data?.items ?? [document])
     .map((document) => objectShape.parse(document));
 }
 

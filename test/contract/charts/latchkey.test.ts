@@ -119,6 +119,14 @@ for (const [title, values] of Object.entries(settings)) {
       }
     });
 
+    it('the pod template is applied behind the route: the operator answers it with a write to the route', () => {
+      const kinds = objects.map(({ kind }) => kind);
+      expect(kinds.indexOf('Deployment')).to.be.greaterThan(kinds.indexOf('HTTPRoute'));
+      expect(kinds.includes('AuthRollout') ? kinds.indexOf('AuthRollout') : Infinity).to.be.greaterThan(
+        kinds.indexOf('HTTPRoute'),
+      );
+    });
+
     it('no pod gets a service account token', () => {
       for (const { of, spec } of podSpecs(objects)) expect(spec.automountServiceAccountToken, of).to.equal(false);
       expect(only(objects, 'ServiceAccount')).to.include({ automountServiceAccountToken: false });

@@ -178,6 +178,19 @@ describe('helm upgrade beside the operator', function () {
     expect(await release.deployment()).to.deep.equal({ replicas: 3, image: 'latchkey/api:v3' });
   });
 
+  it('a new image meets no conflict though the operator answers it at once: Helm is done with the route by then', async () => {
+    const release = await midRun();
+    const race = { ended: false };
+    const upgrade = release.upgrade('v3').finally(() => {
+      race.ended = true;
+    });
+    let isSeen = false;
+    while (!isSeen && !race.ended) isSeen = (await release.deployment()).image === 'latchkey/api:v3';
+    await release.writeWeight(0);
+    expect(await upgrade).to.include(SERVED);
+    expect(await release.route()).to.deep.include({ weights: [100, 0] });
+  });
+
   it('a changed host name in the middle of a run arrives and moves no weight', async () => {
     const release = await midRun();
     expect(await release.upgrade('v2', { route: { hostnames: ['auth.example.com'] } })).to.include(SERVED);
