@@ -7,13 +7,13 @@ import type { DemoOptions } from './options.ts';
 import type { Place } from './place.ts';
 import { innerProgress, type Screen } from './stage.ts';
 
-/** Takes the local cluster down, or in the user's cluster removes the two releases and their namespaces. */
+/** Takes the local cluster down, or in the user's cluster removes the two releases and their namespaces. A cluster that never came up left nothing. */
 export async function cleanUp(options: DemoOptions, place: Place | undefined, screen: Screen): Promise<void> {
+  if (place === undefined) return;
   if (options.context === undefined) {
     await screen.stage('Taking the cluster down', (note) => clusterDown({ progress: innerProgress(screen, note) }));
     return;
   }
-  if (place === undefined) return;
   await screen.stage('Removing both releases and their namespaces', async () => {
     // The rollout first: its finalizer needs the operator, and its pods outlive it until the namespace goes.
     await place.kubectl.run(['delete', 'authrollout', '--all', '-n', names.namespace, '--ignore-not-found']);
