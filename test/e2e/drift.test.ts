@@ -12,6 +12,9 @@ const schedule: readonly ScheduleStep[] = [
   { weight: 100, hold: '10m', checkEvery: '1s' },
 ];
 
+/** The lower weight stands for a hold of its own, begun anew: that of the step which was running. */
+const leastHoldMs = 7_500;
+
 describe('a route that somebody edits', function () {
   this.timeout(rolloutDeadlineMs);
   const installation = useInstallation();
@@ -28,7 +31,7 @@ describe('a route that somebody edits', function () {
     await kubectl.run(['patch', ...where, '--type=json', '-p', JSON.stringify(patch)]);
   }
 
-  it('keeps a lower weight until the next step and says who lowered it; a higher one is taken back at once', async () => {
+  it('keeps a lower weight for a hold, says who lowered it, and climbs from there step by step; a higher one is taken back at once', async () => {
     const { recorder } = installation();
     await upgradeTo(installation(), { content: 'sound', schedule });
     await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ weight }) => weight === 25);
@@ -40,8 +43,12 @@ describe('a route that somebody edits', function () {
       return drifted?.status === 'True' && drifted.message.includes('kubectl-edit');
     });
     await recorder.until('The next step', { deadlineMs: rolloutDeadlineMs }, ({ weight }) => weight === 50);
-    const until50 = recorder.record.weights.slice(from).map(({ weight }) => weight);
-    expect([...new Set(until50)]).to.deep.equal([7, 50]);
+    const after = recorder.record.weights.slice(from);
+    const until50 = after.map(({ weight }) => weight);
+    expect([...new Set(until50)]).to.deep.equal([7, 10, 25, 50]);
+    const edited = after.find(({ weight }) => weight === 7)?.atMs ?? Number.NaN;
+    const raised = after.find(({ weight }) => weight === 10)?.atMs ?? Number.NaN;
+    expect(raised - edited).to.be.at.least(leastHoldMs);
 
     await editWeights(10, 90);
     await recorder.until('The lower weight again', { deadlineMs: 20_000 }, ({ weight }) => weight === 50);
