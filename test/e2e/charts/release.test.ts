@@ -76,6 +76,16 @@ describe('a release of the chart', function () {
     }
   });
 
+  it('takes a newer image in the middle of a run, which begins again', async () => {
+    const { place, cluster } = installation();
+    await upgradeApi(place, await freshImage(cluster, 'sound'), {}, namespace);
+    await recorded().until('A share for the canary', bounds, ({ weight }) => weight !== undefined && weight > 0);
+    const before = recorded().record.status?.revision;
+    await upgradeApi(place, await freshImage(cluster, 'sound'), {}, namespace);
+    await recorded().until('A new run', bounds, ({ status }) => status !== undefined && status.revision !== before);
+    expect(recorded().record.status).to.include({ phase: 'Progressing', stepIndex: 0 });
+  });
+
   it('rolled back in the middle of a run fails no request and ends the run, and the old values finish the way back', async () => {
     const { place, cluster } = installation();
     const settings = { ...trafficSettings(host), RATE: '40' };
