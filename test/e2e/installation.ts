@@ -139,7 +139,7 @@ export const recordedIn = (where: string) => ({
 
 export const trafficSettings = (hostname: string) => ({
   HOST: hostname,
-  RATE: '170',
+  RATE: '220',
   SIGN_IN_EVERY_MS: '100',
   LOGINS_PER_S: '20',
   REQUEST_TIMEOUT_MS: '3000',

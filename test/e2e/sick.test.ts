@@ -19,7 +19,7 @@ import {
 const rollouts = process.env['TEST_LONG'] === '1' ? 10 : 2;
 const exposureLimitMs = 3_000;
 /** A rollout that answers for less than this many requests a second proves nothing about the bound. */
-const leastRequestsPerSecond = 38;
+const leastRequestsPerSecond = 40;
 
 describe('a sick rollout', function () {
   this.timeout(rolloutDeadlineMs * rollouts);
@@ -30,7 +30,7 @@ describe('a sick rollout', function () {
     const exposuresMs: number[] = [];
     for (let index = 0; index < rollouts; index += 1) {
       const mark = markTraffic(traffic);
-      const fault = { kind: 'error', ratio: 0.5, afterRps: 30 };
+      const fault = { kind: 'error', ratio: 0.5, afterRps: 42 };
       const isRolledBack = runsAndIs(recorder, 'RolledBack');
       const version = await upgradeTo(installation(), { content: 'faulty', fault, schedule: quickSchedule });
       await recorder.until(`The rollback of ${version}`, { deadlineMs: rolloutDeadlineMs }, isRolledBack);
