@@ -86,7 +86,7 @@ export interface Exposure {
   readonly firstFaultyAtMs: number;
   readonly lastAnswerAtMs: number;
   readonly exposureMs: number;
-  /** Requests a second that the version answered in the second before its first faulty answer. */
+  /** Requests a second that the version answered meanwhile: what its evidence was made of. */
   readonly requestsPerSecond: number;
   readonly faultyAnswers: number;
 }
@@ -98,12 +98,13 @@ export function exposureOf(answers: readonly Answer[], version: string): Exposur
   const first = minimum(faulty.map((answer) => answer.atMs));
   const last = maximum(ofVersion.map((answer) => answer.atMs));
   if (first === undefined || last === undefined) return undefined;
-  const secondBefore = ofVersion.filter((answer) => answer.atMs > first - 1000 && answer.atMs <= first);
+  const exposed = ofVersion.filter((answer) => answer.atMs >= first && answer.atMs <= last).length;
+  const exposureMs = last - first;
   return {
     firstFaultyAtMs: first,
     lastAnswerAtMs: last,
-    exposureMs: last - first,
-    requestsPerSecond: secondBefore.length,
+    exposureMs,
+    requestsPerSecond: Math.round(exposed / Math.max(0.001, exposureMs / 1000)),
     faultyAnswers: faulty.length,
   };
 }

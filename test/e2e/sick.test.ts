@@ -18,7 +18,7 @@ import {
 
 const rollouts = process.env['TEST_LONG'] === '1' ? 10 : 2;
 const exposureLimitMs = 3_000;
-/** A rollout that answers for less than this many requests a second proves nothing about the bound. */
+/** A quarter of the traffic is 47/s; a rollout with much less would prove nothing about the bound. */
 const leastRequestsPerSecond = 40;
 
 describe('a sick rollout', function () {

@@ -38,7 +38,7 @@ describe('answers of the clients', () => {
       firstFaultyAtMs: 1000,
       lastAnswerAtMs: 1700,
       exposureMs: 700,
-      requestsPerSecond: 3,
+      requestsPerSecond: 4,
       faultyAnswers: 2,
     });
   });
