@@ -81,6 +81,18 @@ export function countAnswers(answers: readonly Answer[], fromMs: number, untilMs
   return { requests, failed, unanswered, failedByVersion, requestsByVersion };
 }
 
+/** What failed in `[fromMs, untilMs)`, counted by kind, most frequent first: `12 × 503 login at 1.0.0`. */
+export function failureKinds(answers: readonly Answer[], fromMs: number, untilMs: number): string[] {
+  const kinds = new Map<string, number>();
+  for (const answer of answers) {
+    if (answer.atMs < fromMs || answer.atMs >= untilMs || !isFailure(answer)) continue;
+    const what = answer.status === 0 ? 'no answer' : String(answer.status);
+    const kind = `${what} ${answer.route}${answer.version === '' ? '' : ` at ${answer.version}`}`;
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  return [...kinds].toSorted(([, a], [, b]) => b - a).map(([kind, count]) => `${count} × ${kind}`);
+}
+
 /** How long a sick version reached clients: from its first faulty answer to its last answer of any kind. */
 export interface Exposure {
   readonly firstFaultyAtMs: number;

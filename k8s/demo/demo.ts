@@ -45,7 +45,7 @@ async function rollOut(demo: Demo, place: Place): Promise<Report> {
   const { screen } = demo;
   const { namespace, release, rule } = names;
   const recorder = startRecorder(place.kubectl, { namespace, rollout: release, route: release, rule });
-  const settings = { STABLE_VERSION: versions.first, LOGINS_PER_S: '0.5', SIGN_IN_EVERY_MS: '700' };
+  const settings = { STABLE_VERSION: versions.first };
   try {
     const traffic = await screen.stage('k6 traffic through the gateway', () =>
       startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings }),
@@ -92,13 +92,15 @@ async function run(demo: Demo): Promise<boolean> {
     place = await openPlace(demo);
     await install(demo, place);
     const report = await rollOut(demo, place);
-    for (const line of reportLines(report)) screen.line(line);
+    for (const line of reportLines(report, screen.columns)) screen.line(line);
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
     isOk = report.allHold;
   } catch (error) {
-    for (const line of whyAndWayOut(demo.signal.aborted ? demo.signal.reason : error)) screen.line(line);
+    for (const line of demo.signal.aborted ? ['', 'The demo was stopped.'] : whyAndWayOut(error)) screen.line(line);
   }
-  if (!options.keep) await cleanUp(options, place, screen);
+  // From here on nothing is stopped any more: the second Ctrl-C ends the process itself.
+  const screenOfEnd = openScreen(process.stdout);
+  if (!options.keep) await cleanUp(options, place, screenOfEnd);
   else if (place !== undefined) for (const line of exploreLines(options, place)) screen.line(line);
   return isOk;
 }
@@ -113,7 +115,7 @@ async function main(): Promise<void> {
   const stop = (name: NodeJS.Signals): void => stopped.abort(new Error(`stopped by ${name}`));
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
-  const isOk = await run({ options, screen: openScreen(process.stdout), signal: stopped.signal });
+  const isOk = await run({ options, screen: openScreen(process.stdout, stopped.signal), signal: stopped.signal });
   process.exitCode = isOk ? 0 : 1;
 }
 

@@ -227,7 +227,8 @@ function untilRecord(record: RolloutRecord, listeners: Set<() => void>, wanted: 
     };
     const abort = (): void => {
       finish();
-      reject(new Error(`Stopped while waiting for: ${goal}`, { cause: bounds.signal?.reason }));
+      const { message } = z.instanceof(Error).catch(new Error('stopped')).parse(bounds.signal?.reason);
+      reject(new Error(`${message} while waiting for: ${goal}`, { cause: bounds.signal?.reason }));
     };
     const timer = setTimeout(() => {
       finish();

@@ -4,7 +4,25 @@ import type { Claim, Report, RolloutReport, StepLine } from './report.ts';
 import { elapsedText } from './stage.ts';
 import { verdictText } from './view.ts';
 
-export function reportLines(report: Report): string[] {
+export function reportLines(report: Report, columns: number): string[] {
+  return linesOf(report).flatMap((line) => wrap(line, columns));
+}
+
+/** Breaks a line at spaces; what follows stands a little deeper than its beginning. */
+function wrap(line: string, columns: number): string[] {
+  const indent = `${/^ */.exec(line)?.[0] ?? ''}  `;
+  const lines: string[] = [];
+  let rest = line;
+  while (rest.length > columns) {
+    const space = rest.lastIndexOf(' ', columns);
+    if (space <= indent.length) break;
+    lines.push(rest.slice(0, space));
+    rest = `${indent}${rest.slice(space + 1)}`;
+  }
+  return [...lines, rest];
+}
+
+function linesOf(report: Report): string[] {
   return [
     '',
     'Report',

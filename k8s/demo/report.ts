@@ -7,6 +7,7 @@ import {
   countAnswers,
   type Exposure,
   exposureOf,
+  failureKinds,
   type LostSession,
 } from './answers.ts';
 import type { CheckResult, Happening, RolloutStatus, WeightSeen } from './record.ts';
@@ -113,9 +114,15 @@ function claimsOfHealthy(facts: DemoFacts): Claim[] {
     {
       claim: 'Adoption, upgrade and promotion fail no request',
       holds: counts.failed === 0 && counts.requests > 0,
-      evidence: `${counts.failed} of ${counts.requests} failed at the client`,
+      evidence: `${counts.failed} of ${counts.requests} failed at the client${kindsText(facts)}`,
     },
   ];
+}
+
+/** The commonest failures before the sick rollout, for whoever has to find out why. */
+function kindsText({ answers, trafficFromMs, sick }: DemoFacts): string {
+  const kinds = failureKinds(answers, trafficFromMs, sick.startedAtMs).slice(0, 4);
+  return kinds.length === 0 ? '' : ` (${kinds.join(', ')})`;
 }
 
 function claimsOfSick(facts: DemoFacts, exposure: Exposure | undefined): Claim[] {

@@ -107,7 +107,8 @@ function lineWriter({ screen, recorder }: Shown, plan: RolloutPlan, startedAtMs:
   let nextLineAtMs = startedAtMs + logLineEveryMs;
   return () => {
     for (const happening of recorder.record.happenings) {
-      if (happening.atMs < startedAtMs || printed.has(happening)) continue;
+      // That it holds is what the state line says every ten seconds.
+      if (happening.atMs < startedAtMs || printed.has(happening) || happening.reason === 'Holding') continue;
       printed.add(happening);
       screen.line(`  ${happeningLine(happening, startedAtMs)}`);
     }

@@ -29,7 +29,8 @@ export function elapsedText(elapsedMs: number): string {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')} min`;
 }
 
-export function openScreen(out: NodeJS.WriteStream): Screen {
+/** @param signal stops the running stage: its promise rejects with the signal's reason */
+export function openScreen(out: NodeJS.WriteStream, signal?: AbortSignal): Screen {
   const isTerminal = out.isTTY;
   let drawnLines = 0;
   const erase = (): void => {
@@ -56,9 +57,22 @@ export function openScreen(out: NodeJS.WriteStream): Screen {
     keep: () => {
       drawnLines = 0;
     },
-    stage: (title, work) => runStage(screen, title, work),
+    stage: (title, work) => runStage(screen, title, (note) => unlessAborted(signal, () => work(note))),
   };
   return screen;
+}
+
+async function unlessAborted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  if (signal === undefined) return work();
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([work(), aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 async function runStage<T>(

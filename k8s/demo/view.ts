@@ -106,7 +106,7 @@ function trafficLine(input: ViewInput): string {
 }
 
 function happened(input: ViewInput): string[] {
-  const since = input.record.happenings.filter(({ atMs }) => atMs >= input.startedAtMs);
+  const since = input.record.happenings.filter(({ atMs, reason }) => atMs >= input.startedAtMs && reason !== 'Holding');
   if (since.length === 0) return [`  happened  ${dim('nothing yet')}`];
   return since.slice(-shownHappenings).map((happening, index) => {
     const label = index === 0 ? '  happened  ' : '            ';

@@ -118,8 +118,21 @@ describe('the report of the demo', () => {
     expect(broken({ lost: [{ atMs: 1, how: 'refresh', user: 'a' }] })).to.deep.equal(['No session is lost']);
   });
 
+  it('names what failed when something did', () => {
+    const failed = [...answers, { atMs: 1500, status: 503, version: '1.0.0', route: 'login' }];
+    const [claim] = makeReport({ ...facts, answers: failed }).claims.filter(({ holds }) => !holds);
+    expect(claim?.evidence).to.equal('1 of 2 failed at the client (1 × 503 login at 1.0.0)');
+  });
+
+  it('breaks long lines at spaces and loses no word', () => {
+    const lines = reportLines(makeReport(facts), 60);
+    const words = (of: readonly string[]): string => of.join(' ').replaceAll(/\s+/g, ' ');
+    expect(Math.max(...lines.map((line) => line.length))).to.be.at.most(60);
+    expect(words(lines)).to.equal(words(reportLines(makeReport(facts), 1000)));
+  });
+
   it('says for each step what it carried and which decision ended it, and marks what does not hold', () => {
-    const text = reportLines(makeReport({ ...facts, lost: [{ atMs: 1, how: 'refresh', user: 'a' }] })).join('\n');
+    const text = reportLines(makeReport({ ...facts, lost: [{ atMs: 1, how: 'refresh', user: 'a' }] }), 200).join('\n');
     expect(text).to.include('25 %  1 canary answers, 1 faulty → rollback (SeverityP0): SeverityP0!');
     expect(text).to.include('✗ No session is lost: 1 lost');
     expect(text).to.include('Not every claim holds');
