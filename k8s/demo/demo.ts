@@ -105,8 +105,21 @@ async function run(demo: Demo): Promise<boolean> {
   return isOk;
 }
 
+function optionsOrUsage(): DemoOptions | undefined {
+  try {
+    return parseOptions(process.argv.slice(2));
+  } catch (error) {
+    console.error(
+      `${error instanceof Error ? error.message : String(error)}\nnpm run demo -- --help lists the options.`,
+    );
+    process.exitCode = 2;
+    return undefined;
+  }
+}
+
 async function main(): Promise<void> {
-  const options = parseOptions(process.argv.slice(2));
+  const options = optionsOrUsage();
+  if (options === undefined) return;
   if (options.help) {
     console.log(help);
     return;

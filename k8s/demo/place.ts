@@ -68,7 +68,7 @@ function saidByUser(options: ContextOptions): Pick<Place, 'gateway' | 'gatewayUr
   if (name === undefined || namespace === undefined || !gatewayUrl || !prometheusUrl || !postgresUrl) {
     throw new LocalClusterError(
       'CONTEXT_INCOMPLETE',
-      '--context also needs --gateway NAMESPACE/NAME, --gateway-url, --prometheus and --postgres (npm run demo -- --help says what each must offer).',
+      '--context also needs --gateway NAMESPACE/NAME, --gateway-url, --prometheus and --postgres.',
     );
   }
   return { gateway: { name, namespace }, gatewayUrl, prometheusUrl, postgresUrl };
