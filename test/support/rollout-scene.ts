@@ -2,12 +2,9 @@
  * A namespace of the test apiserver with everything that the chart would have installed: the target Deployment, both Services, the
  * HTTPRoute at canary 100 and the AuthRollout, with the played cluster around it. Used by test/integration/operator.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
-import { partsFor } from '../../k8s/local/parts.ts';
 import { type TestApiserver, testApiserver } from './apiserver.ts';
+import { serveDefinitions } from './definitions.ts';
 import { eventually } from './eventually.ts';
 import { type OperatorOptions, OperatorProcess } from './operator.ts';
 import { PrometheusSource } from './prometheus-source.ts';
@@ -259,16 +256,7 @@ export function condition(
 
 async function prepare(): Promise<TestApiserver> {
   const server = await testApiserver();
-  const crds = (await partsFor(['gateway-api-crds']))['gateway-api-crds'];
-  const files = [
-    join(crds, 'gateway.networking.k8s.io_httproutes.yaml'),
-    new URL('../../k8s/crd.yaml', import.meta.url),
-  ];
-  for (const file of files) {
-    for (const document of parseAllDocuments(readFileSync(file, 'utf8'))) {
-      await server.request('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', document.toJS());
-    }
-  }
+  await serveDefinitions(server);
   for (const path of [`${ROLLOUTS}/authrollouts`, `${GATEWAY}/httproutes`]) {
     await eventually(`${path} is served`, 15_000, async () => {
       return await server.request('GET', path).then(

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { type KubernetesObject, readObjects, render, type Values } from '../../contract/charts/helm.ts';
 import { type TestApiserver, testApiserver } from '../../support/apiserver.ts';
-import { serveDefinitions } from './definitions.ts';
+import { serveDefinitions } from '../../support/definitions.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../../k8s/examples/', import.meta.url));
 /** What the apiserver's paths call them. */

@@ -14,7 +14,7 @@ import {
   workload,
 } from '../../contract/charts/helm.ts';
 import { type TestApiserver, testApiserver } from '../../support/apiserver.ts';
-import { serveDefinitions } from './definitions.ts';
+import { serveDefinitions } from '../../support/definitions.ts';
 
 const FIELD_MANAGER = 'fieldManager=latchkey-operator';
 const JSON_PATCH = 'application/json-patch+json';

@@ -1,12 +1,11 @@
-/** Puts the two definitions that the charts need onto a test apiserver: HTTPRoute and AuthRollout. Called by this folder's tests. */
+/** Puts the two definitions that operator and charts need onto a test apiserver: HTTPRoute and AuthRollout. Called by rollout-scene.ts and test/integration/charts. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { partsFor } from '../../../k8s/local/parts.ts';
-import { chartFolder } from '../../contract/charts/helm.ts';
-import type { TestApiserver } from '../../support/apiserver.ts';
+import { partsFor } from '../../k8s/local/parts.ts';
+import type { TestApiserver } from './apiserver.ts';
 
 const crdShape = z.looseObject({
   status: z.looseObject({ conditions: z.array(z.looseObject({ type: z.string(), status: z.string() })).nullish() }),
@@ -17,7 +16,7 @@ const SERVED_WITHIN_MS = 20_000;
 export async function serveDefinitions(server: TestApiserver): Promise<void> {
   const { 'gateway-api-crds': folder } = await partsFor(['gateway-api-crds']);
   await createCrd(server, readFileSync(join(folder, 'gateway.networking.k8s.io_httproutes.yaml'), 'utf8'));
-  await createCrd(server, readFileSync(join(chartFolder('latchkey-operator'), 'templates/crd.yaml'), 'utf8'));
+  await createCrd(server, readFileSync(new URL('../../k8s/crd.yaml', import.meta.url), 'utf8'));
 }
 
 async function createCrd(server: TestApiserver, manifest: string): Promise<void> {
