@@ -2,6 +2,8 @@
 // subtle fault is measured and printed with its evidence.
 import { expect } from 'chai';
 import type { Answer } from '../../k8s/demo/answers.ts';
+import type { Recorder } from '../../k8s/demo/record.ts';
+import { decisionsOf } from '../../k8s/demo/report.ts';
 import { startTraffic } from '../../k8s/demo/traffic.ts';
 import { verdictText } from '../../k8s/demo/view.ts';
 import { markTraffic, percentile95 } from '../support/traffic.ts';
@@ -41,7 +43,7 @@ describe('a sick rollout', function () {
       console.log(
         `      exposure ${exposure?.exposureMs} ms at ${topWeight} %, ${offered.toFixed(0)} requests/s offered`,
       );
-      expect(recorder.record.status?.lastDecision?.reason).to.equal('SeverityP0');
+      expect(decisionSince(recorder, mark.sinceMs, 'rollback')?.reason).to.equal('SeverityP0');
       expect(offered).to.be.at.least(leastRequestsPerSecond);
       expect(Object.keys(counts.failedByVersion)).to.deep.equal([version]);
       expect(await mark.lostSessions()).to.deep.equal([]);
@@ -54,6 +56,7 @@ describe('a sick rollout', function () {
     const { recorder, place } = installation();
     const settings = { ...trafficSettings(host), RATE: '120', USERS: '16', LOGINS_PER_S: '60', RETRY_SIGN_IN_MS: '0' };
     const traffic = await startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings });
+    const sinceMs = Date.now();
     try {
       const isZeroed = runsAndIs(recorder, 'Zeroed');
       const fault = { kind: 'login-error', ratio: 0.1 };
@@ -62,11 +65,12 @@ describe('a sick rollout', function () {
       await traffic.catchUp();
       const logins = traffic.answers.filter((answer) => answer.version === version && answer.route === 'login');
       console.log(`      ${delayText(logins)}`);
-      console.log(`      ${recorder.record.status?.lastDecision?.message}`);
+      const zeroed = decisionSince(recorder, sinceMs, 'zero');
+      console.log(`      ${zeroed?.message}`);
       for (const result of recorder.record.status?.lastCheck?.results ?? []) {
         console.log(`      ${result.check} ${result.value} (threshold ${result.threshold}) ${verdictText(result)}`);
       }
-      expect(recorder.record.status?.lastDecision?.reason).to.equal('SeverityP1');
+      expect(zeroed?.reason).to.equal('SeverityP1');
       expect(recorder.record.weight).to.equal(0);
     } finally {
       await traffic.stop();
@@ -76,6 +80,12 @@ describe('a sick rollout', function () {
 
 function isSince(sinceMs: number): (seen: { readonly atMs: number }) => boolean {
   return ({ atMs }) => atMs >= sinceMs;
+}
+
+/** The first decision of a kind; the last one may already be about the proof that no request arrives any more. */
+function decisionSince({ record }: Recorder, sinceMs: number, kind: string) {
+  const statuses = record.statuses.filter(({ atMs }) => atMs >= sinceMs);
+  return decisionsOf({ statuses }).find(({ atMs, decision }) => atMs > sinceMs && decision === kind);
 }
 
 function delayText(logins: readonly Answer[]): string {
