@@ -234,6 +234,8 @@ interface DecisionSeen {
   readonly decision: string;
   readonly reason: string;
   readonly message: string;
+  /** RFC 3339, by the operator's clock. */
+  readonly at: string;
 }
 
 /** The decisions that the statuses show, each once, at the time when its status was seen. */

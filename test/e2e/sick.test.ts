@@ -2,7 +2,7 @@
 // subtle fault is measured and printed with its evidence.
 import { expect } from 'chai';
 import type { Answer } from '../../k8s/demo/answers.ts';
-import type { Recorder } from '../../k8s/demo/record.ts';
+import type { Recorder, RolloutRecord } from '../../k8s/demo/record.ts';
 import { decisionsOf } from '../../k8s/demo/report.ts';
 import { startTraffic } from '../../k8s/demo/traffic.ts';
 import { verdictText } from '../../k8s/demo/view.ts';
@@ -58,6 +58,7 @@ describe('a sick rollout', function () {
     const traffic = await startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings });
     const sinceMs = Date.now();
     try {
+      const sinceMs = Date.now();
       const isZeroed = runsAndIs(recorder, 'Zeroed');
       const fault = { kind: 'login-error', ratio: 0.1 };
       const version = await upgradeTo(installation(), { content: 'faulty', fault, schedule: lastingSchedule });
@@ -78,6 +79,13 @@ describe('a sick rollout', function () {
   });
 });
 
+/** "rollback SeverityP0" and the like: the proof of zero has decisions of its own a second later. */
+function decisionsSince({ statuses }: RolloutRecord, sinceMs: number): readonly string[] {
+  return statuses
+    .filter(isSince(sinceMs))
+    .map(({ status }) => `${status.lastDecision?.decision} ${status.lastDecision?.reason}`);
+}
+
 function isSince(sinceMs: number): (seen: { readonly atMs: number }) => boolean {
   return ({ atMs }) => atMs >= sinceMs;
 }
@@ -85,7 +93,7 @@ function isSince(sinceMs: number): (seen: { readonly atMs: number }) => boolean 
 /** The first decision of a kind; the last one may already be about the proof that no request arrives any more. */
 function decisionSince({ record }: Recorder, sinceMs: number, kind: string) {
   const statuses = record.statuses.filter(({ atMs }) => atMs >= sinceMs);
-  return decisionsOf({ statuses }).find(({ atMs, decision }) => atMs > sinceMs && decision === kind);
+  return decisionsOf({ statuses }).find(({ at, decision }) => Date.parse(at) >= sinceMs && decision === kind);
 }
 
 function delayText(logins: readonly Answer[]): string {
