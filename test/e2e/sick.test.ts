@@ -2,7 +2,7 @@
 // subtle fault is measured and printed with its evidence.
 import { expect } from 'chai';
 import type { Answer } from '../../k8s/demo/answers.ts';
-import type { Recorder, RolloutRecord } from '../../k8s/demo/record.ts';
+import type { Recorder } from '../../k8s/demo/record.ts';
 import { decisionsOf } from '../../k8s/demo/report.ts';
 import { startTraffic } from '../../k8s/demo/traffic.ts';
 import { verdictText } from '../../k8s/demo/view.ts';
@@ -58,7 +58,6 @@ describe('a sick rollout', function () {
     const traffic = await startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings });
     const sinceMs = Date.now();
     try {
-      const sinceMs = Date.now();
       const isZeroed = runsAndIs(recorder, 'Zeroed');
       const fault = { kind: 'login-error', ratio: 0.1 };
       const version = await upgradeTo(installation(), { content: 'faulty', fault, schedule: lastingSchedule });
@@ -78,13 +77,6 @@ describe('a sick rollout', function () {
     }
   });
 });
-
-/** "rollback SeverityP0" and the like: the proof of zero has decisions of its own a second later. */
-function decisionsSince({ statuses }: RolloutRecord, sinceMs: number): readonly string[] {
-  return statuses
-    .filter(isSince(sinceMs))
-    .map(({ status }) => `${status.lastDecision?.decision} ${status.lastDecision?.reason}`);
-}
 
 function isSince(sinceMs: number): (seen: { readonly atMs: number }) => boolean {
   return ({ atMs }) => atMs >= sinceMs;
