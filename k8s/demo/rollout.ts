@@ -122,13 +122,18 @@ function lineWriter({ screen, recorder }: Shown, plan: RolloutPlan, startedAtMs:
 }
 
 /** Puts the two rollouts and the clients' log together for the report. */
-export function demoFacts(healthy: RolloutFacts, sick: RolloutFacts, traffic: Traffic): DemoFacts {
+export function demoFacts(
+  healthy: RolloutFacts,
+  sick: RolloutFacts,
+  traffic: Traffic,
+  trafficUntilMs: number,
+): DemoFacts {
   return {
     healthy,
     sick,
     answers: traffic.answers,
     lost: traffic.lost,
     trafficFromMs: traffic.startedAtMs,
-    trafficUntilMs: Date.now(),
+    trafficUntilMs,
   };
 }
