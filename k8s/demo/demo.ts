@@ -3,7 +3,15 @@
 import { writeFileSync } from 'node:fs';
 import { cleanUp, exploreLines, whyAndWayOut } from './ending.ts';
 import { buildImages, images, versions } from './images.ts';
-import { apiValues, installOperator, names, prepareApi, untilAvailable, upgradeApi } from './install.ts';
+import {
+  apiValues,
+  installOperator,
+  names,
+  prepareApi,
+  removeNamespace,
+  untilAvailable,
+  upgradeApi,
+} from './install.ts';
 import { type DemoOptions, help, parseOptions } from './options.ts';
 import { contextPlace, localPlace, type Place } from './place.ts';
 import { startRecorder } from './record.ts';
@@ -32,6 +40,7 @@ async function install({ options, screen }: Demo, place: Place): Promise<void> {
   await screen.stage('Images from their Dockerfiles', (note) => buildImages(place, note));
   await screen.stage('helm install latchkey-operator', () => installOperator(place, images.operator));
   await screen.stage('helm install latchkey, not yet rolled out by the operator', async (note) => {
+    if (place.images === 'local') await removeNamespace(place, names.namespace); // of an earlier demo with --keep
     await prepareApi(place);
     const values = apiValues(place, demoSchedule(options.pace));
     await upgradeApi(place, images.first, { ...values, rollout: { ...values.rollout, enabled: false } });

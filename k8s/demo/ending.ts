@@ -2,7 +2,7 @@
 // demo.ts last.
 import { clusterDown } from '../local/cluster.ts';
 import { LocalClusterError } from '../local/failure.ts';
-import { names } from './install.ts';
+import { madeHere, names } from './install.ts';
 import type { DemoOptions } from './options.ts';
 import type { Place } from './place.ts';
 import { innerProgress, type Screen } from './stage.ts';
@@ -15,11 +15,11 @@ export async function cleanUp(options: DemoOptions, place: Place | undefined, sc
     return;
   }
   await screen.stage('Removing both releases and their namespaces', async () => {
+    const { kubectl } = place;
     // The rollout first: its finalizer needs the operator, and its pods outlive it until the namespace goes.
-    await place.kubectl.run(['delete', 'authrollout', '--all', '-n', names.namespace, '--ignore-not-found']);
+    await kubectl.run(['delete', 'authrollout', '--all', '-n', names.namespace, '--ignore-not-found']);
     await place.helm(['uninstall', names.operatorRelease, '-n', names.operatorNamespace, '--ignore-not-found']);
-    const namespaces = [names.namespace, names.operatorNamespace];
-    await place.kubectl.run(['delete', 'namespace', ...namespaces, '--ignore-not-found'], { timeoutMs: 120_000 });
+    await kubectl.run(['delete', 'namespace', '-l', madeHere, '--ignore-not-found'], { timeoutMs: 120_000 });
   });
 }
 

@@ -10,6 +10,7 @@ import {
   installOperator,
   names,
   prepareApi,
+  removeNamespace,
   upgradeApi,
   type Values,
 } from '../../k8s/demo/install.ts';
@@ -119,15 +120,6 @@ async function install(): Promise<Installation> {
   await untilServing(place.gatewayUrl, { host });
   const traffic = await startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings: trafficSettings(host) });
   return { cluster, place, recorder, traffic };
-}
-
-/** Removes what an earlier run left; rollouts first, since they have a finalizer and the operator must still see them. */
-export async function removeNamespace({ kubectl }: Place, name: string): Promise<void> {
-  const bounds = { timeoutMs: 90_000 };
-  const exists = await kubectl.run(['get', 'namespace', name, '--ignore-not-found', '-o', 'name']);
-  if (exists === '') return;
-  await kubectl.run(['delete', 'authrollout', '--all', '-n', name, '--timeout=80s'], bounds);
-  await kubectl.run(['delete', 'namespace', name, '--timeout=80s'], bounds);
 }
 
 export const recordedIn = (where: string) => ({

@@ -1,10 +1,10 @@
 // Issue, "What must be shown" 8: a wrong manifest is refused at `kubectl apply` with a sentence that says what to change; a
 // target or a rule that does not exist gives Stalled with a reason, and no crash loop.
 import { expect } from 'chai';
-import { names } from '../../k8s/demo/install.ts';
+import { names, removeNamespace } from '../../k8s/demo/install.ts';
 import { startRecorder } from '../../k8s/demo/record.ts';
 import { reasonOf } from '../../k8s/local/failure.ts';
-import { namespace, recordedIn, removeNamespace, useInstallation } from './installation.ts';
+import { namespace, recordedIn, useInstallation } from './installation.ts';
 import { operatorPods } from './operator-pods.ts';
 
 const refuseNamespace = 'lk-refuse';

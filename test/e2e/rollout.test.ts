@@ -1,7 +1,7 @@
 // Issue, "What must be shown" 3: adoption, promotion and `helm upgrade` cost no client a failed request or a session.
 import { expect } from 'chai';
 import { images } from '../../k8s/demo/images.ts';
-import { prepareApi, upgradeApi } from '../../k8s/demo/install.ts';
+import { prepareApi, removeNamespace, upgradeApi } from '../../k8s/demo/install.ts';
 import { startRecorder } from '../../k8s/demo/record.ts';
 import { climb } from '../../k8s/demo/report.ts';
 import { startTraffic, untilServing } from '../../k8s/demo/traffic.ts';
@@ -13,7 +13,6 @@ import {
   namespace,
   quickSchedule,
   recordedIn,
-  removeNamespace,
   rolloutDeadlineMs,
   trafficSettings,
   untilPromoted,
