@@ -3,13 +3,14 @@
  */
 import express, { type Express, type RequestHandler } from 'express';
 import { type GuardDeps, guard } from './http/guard.ts';
+import { type MountDeps, methodsByPath, mountEndpoints } from './http/mount.ts';
 import { nothingHere, problemHandler } from './http/problems.ts';
 import type { Lifetime } from './lifetime.ts';
 import type { Log } from './log.ts';
-import { AUTH_METHODS, type AuthRouteDeps, authRoutes, hotRoutes } from './routes/auth.ts';
+import { type EndpointDeps, endpointSpecs, endpoints, hot } from './routes/all.ts';
 import { type Health, healthRoute, probeRoutes } from './routes/health.ts';
 
-export interface AppDeps extends Omit<GuardDeps, 'routes'>, AuthRouteDeps {
+export interface AppDeps extends Omit<GuardDeps, 'routes'>, MountDeps, EndpointDeps {
   readonly health: Health;
   readonly lifetime: Lifetime;
   readonly log: Log;
@@ -23,26 +24,30 @@ export interface AppOptions {
   readonly beforeRoutes?: RequestHandler | undefined;
 }
 
-const METHODS = new Map([...AUTH_METHODS, ['/api/health', ['GET']] as const]);
-
-export const createApp = (deps: AppDeps, { beforeRoutes }: AppOptions = {}): Express => {
+const createExpress = (trustedProxies: readonly string[]): Express => {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.enable('case sensitive routing');
   app.enable('strict routing');
   app.set('query parser', false);
-  app.set('trust proxy', deps.trustedProxies.length === 0 ? false : [...deps.trustedProxies]);
+  app.set('trust proxy', trustedProxies.length === 0 ? false : [...trustedProxies]);
+  return app;
+};
+
+export const createApp = (deps: AppDeps, { beforeRoutes }: AppOptions = {}): Express => {
+  const app = createExpress(deps.trustedProxies);
+  const methods = new Map([...methodsByPath(endpointSpecs()), ['/api/health', ['GET']] as const]);
 
   app.use(deps.lifetime.track());
   if (deps.version !== undefined) app.use(showVersion(deps.version));
   app.use(probeRoutes(deps.health, deps.metrics));
-  app.use(guard({ ...deps, routes: new Set(METHODS.keys()) }));
+  app.use(guard({ ...deps, routes: new Set(methods.keys()) }));
   if (beforeRoutes !== undefined) app.use(beforeRoutes);
-  app.use(hotRoutes(deps));
+  app.use(mountEndpoints(hot(deps), deps));
   app.get('/api/health', healthRoute(deps.health));
-  app.use(authRoutes(deps));
-  app.use(nothingHere(METHODS));
+  app.use(mountEndpoints(endpoints(deps), deps));
+  app.use(nothingHere(methods));
   app.use(problemHandler(deps.log, deps.metrics));
   return app;
 };

@@ -6,6 +6,7 @@
 /** What went wrong, in the few words that the metric label `error_type` may take. */
 export type ErrorKind =
   | 'authentication'
+  | 'authorization'
   | 'conflict'
   | 'validation'
   | 'not_found'
@@ -36,13 +37,31 @@ export const PROBLEMS = {
     kind: 'authentication',
   },
   'session-unknown': { status: 401, title: 'The session is not known', kind: 'authentication' },
+  'mfa-code-wrong': { status: 401, title: 'The code is not right', kind: 'authentication' },
+  'mfa-token-invalid': { status: 401, title: 'The login has to begin again', kind: 'authentication' },
+  'recent-login-needed': { status: 401, title: 'Enter your password again first', kind: 'authentication' },
+  'link-invalid': { status: 400, title: 'The link is not valid, was used, or has expired', kind: 'authentication' },
+  'signature-invalid': { status: 401, title: 'The request is not signed as it must be', kind: 'authentication' },
+  'password-change-needed': {
+    status: 403,
+    title: 'The password has expired and must be changed first',
+    kind: 'authentication',
+  },
+  'permission-missing': { status: 403, title: 'The account may not do this', kind: 'authorization' },
+  'csrf-token-invalid': { status: 403, title: 'The request does not carry the CSRF token', kind: 'authorization' },
+  'origin-not-allowed': { status: 403, title: 'This origin may not call', kind: 'authorization' },
+  'level-too-low': { status: 403, title: 'Only somebody of a higher level may do this', kind: 'authorization' },
   'not-found': { status: 404, title: 'There is nothing here', kind: 'not_found' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here', kind: 'not_found' },
+  conflict: { status: 409, title: 'It has been changed or exists already', kind: 'conflict' },
   'email-taken': { status: 409, title: 'An account with this e-mail address exists', kind: 'conflict' },
   'body-too-large': { status: 413, title: 'The body is too large', kind: 'validation' },
   'unsupported-media-type': { status: 415, title: 'The body must be application/json', kind: 'validation' },
   'rate-limited': { status: 429, title: 'Too many requests', kind: 'rate_limit' },
   internal: { status: 500, title: 'Something went wrong on our side', kind: 'internal' },
+  'auth-disabled': { status: 503, title: 'Authentication is switched off', kind: 'overload' },
+  maintenance: { status: 503, title: 'The service is closed for maintenance', kind: 'overload' },
+  'database-read-only': { status: 503, title: 'Nothing can be changed just now', kind: 'database' },
   'database-unavailable': { status: 503, title: 'The database cannot be reached just now', kind: 'database' },
   overloaded: { status: 503, title: 'Too many passwords are being checked just now', kind: 'overload' },
 } as const satisfies Record<string, Problem>;

@@ -9,12 +9,15 @@ import { createPasswords } from './crypto/passwords.ts';
 import { createRefreshTokens } from './crypto/refresh-token.ts';
 import { Database } from './db/database.ts';
 import { isSessionLive } from './db/sessions.ts';
+import { createIdentify } from './http/authenticate.ts';
+import { requirePermission, requireRecentSession } from './http/permissions.ts';
 import { Lifetime } from './lifetime.ts';
 import type { Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { startMetricsRefresh } from './metrics-refresh.ts';
 import { createHealth } from './routes/health.ts';
 import { Accounts } from './services/accounts.ts';
+import { createPermissions } from './services/permissions.ts';
 import { Sessions } from './services/sessions.ts';
 
 export interface ServiceDeps extends AppOptions {
@@ -93,5 +96,19 @@ const assemble = (deps: ServiceDeps, { database, redis, queue, lifetime, metrics
     isRedisReady: redis === undefined ? undefined : () => redis.isReady(),
     isDraining: () => lifetime.isDraining(),
   });
-  return { ...config, log, metrics, redis, liveness, accessTokens, sessions, accounts, health, lifetime };
+  const permissions = createPermissions(database, nowMs);
+  return {
+    ...config,
+    log,
+    metrics,
+    redis,
+    sessions,
+    accounts,
+    health,
+    lifetime,
+    identify: createIdentify(accessTokens, liveness),
+    requirePermission: requirePermission(permissions),
+    requireRecentSession: requireRecentSession(permissions),
+    limitBy: () => (_request, _response, next) => next(),
+  };
 };

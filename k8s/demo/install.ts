@@ -87,6 +87,7 @@ export async function prepareApi(place: Place, namespace: string = names.namespa
       JWT_PRIVATE_KEY: privateKey.export({ format: 'pem', type: 'pkcs8' }),
       REFRESH_TOKEN_KEY: randomBytes(32).toString('base64'),
       PASSWORD_PEPPER: randomBytes(32).toString('base64'),
+      ENCRYPTION_KEY: randomBytes(32).toString('base64'),
       ...(place.redisUrl === undefined ? {} : { REDIS_URL: place.redisUrl }),
     },
   };

@@ -1,22 +1,60 @@
 /** Appends to the audit trail, in the transaction of what it records. Called by the services. */
 import type { Transaction } from './database.ts';
 
+/** The database's enum `auth.audit_event_type`. */
+export type AuditEventType =
+  | 'user_created'
+  | 'user_updated'
+  | 'user_deleted'
+  | 'login_succeeded'
+  | 'login_failed'
+  | 'logout'
+  | 'session_created'
+  | 'session_revoked'
+  | 'token_reused'
+  | 'password_changed'
+  | 'password_reset'
+  | 'password_reset_requested'
+  | 'email_verified'
+  | 'mfa_enabled'
+  | 'mfa_disabled'
+  | 'mfa_failed'
+  | 'account_locked'
+  | 'account_unlocked'
+  | 'role_changed'
+  | 'permission_changed'
+  | 'config_changed'
+  | 'feature_flag_changed'
+  | 'rate_limited'
+  | 'data_read'
+  | 'data_exported'
+  | 'access_denied';
+
 export interface AuditEvent {
   readonly tenantId: string;
-  readonly userId: string;
-  readonly sessionId: string;
-  readonly eventType: 'logout' | 'token_reused';
+  /** Whom it is about, or who did it where it is about no account. */
+  readonly userId: string | undefined;
+  readonly eventType: AuditEventType;
   readonly action: string;
-  readonly metadata: { readonly severity: 'info' | 'warning'; readonly [key: string]: string | number };
+  readonly resource: { readonly type: string; readonly id: string | undefined };
+  readonly before?: unknown;
+  readonly after?: unknown;
+  /** `severity` is info, warning, error or critical. Never a secret. */
+  readonly metadata: { readonly severity: 'info' | 'warning' | 'error' | 'critical'; readonly [key: string]: unknown };
 }
 
+const json = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value));
+
 export const appendAudit = async (tx: Transaction, event: AuditEvent): Promise<void> => {
-  await tx.query(`SELECT auth.log_audit_event($1, $2, $3, $4, 'session', $5, NULL, NULL, $6)`, [
-    event.userId,
+  await tx.query('SELECT auth.log_audit_event($1, $2, $3, $4, $5, $6, $7, $8, $9)', [
+    event.userId ?? null,
     event.tenantId,
     event.eventType,
     event.action,
-    event.sessionId,
+    event.resource.type,
+    event.resource.id ?? null,
+    json(event.before),
+    json(event.after),
     JSON.stringify(event.metadata),
   ]);
 };

@@ -55,6 +55,12 @@ export const isSessionLive = async (tx: Transaction, sessionId: string, nowMs: n
   return rowCount === 1;
 };
 
+/** When the session's account last entered a password or a code; undefined for a session that is not there. */
+export const sessionProvedAtMs = async (tx: Transaction, sessionId: string): Promise<number | undefined> => {
+  const { rows } = await tx.query('SELECT proved_at FROM auth.user_sessions WHERE id = $1', [sessionId]);
+  return rows[0] === undefined ? undefined : z.object({ proved_at: time }).parse(rows[0]).proved_at;
+};
+
 export interface Rotation {
   readonly sessionId: string;
   readonly fromCounter: number;

@@ -1,5 +1,5 @@
 /**
- * Lets a request through when its bearer token is ours and its session is live. Called by routes/auth.ts for `validate`, `me`, `logout`.
+ * Lets a request through when its bearer token is ours and its session is live. Called by http/mount.ts for every endpoint that needs a session.
  * passport-jwt is the Express adapter; its verifier is replaced by crypto/access-token.ts, since the one it brings accepts an unknown
  * `crit` header and costs 50 times the verification with text keys (docs/adr/0004-access-token.md).
  */
@@ -26,13 +26,22 @@ const verifyWithOurs = (token: string, tokens: AccessTokens, _options: unknown, 
 // The static is passport-jwt's own hook for another verifier (lib/strategy.js); its types leave it out.
 Object.assign(passportJwt.Strategy, { JwtVerifier: verifyWithOurs });
 
-const claimsByResponse = new WeakMap<Response, AccessClaims>();
+/** Who calls: the claims of a verified token under the words that the services use. */
+export interface Caller {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly tenantId: string;
+  /** When the access token ends. */
+  readonly expiresAtMs: number;
+}
 
-/** The claims of a request that `authenticate` let through. */
-export const claimsOf = (response: Response): AccessClaims => {
-  const claims = claimsByResponse.get(response);
-  if (claims === undefined) throw new TypeError('the route is not behind authenticate()');
-  return claims;
+const callersByResponse = new WeakMap<Response, Caller>();
+
+/** The caller of a request that `requireSession` let through. */
+export const callerOf = (response: Response): Caller => {
+  const caller = callersByResponse.get(response);
+  if (caller === undefined) throw new TypeError('the route is not behind requireSession');
+  return caller;
 };
 
 /** Passport's reasons to refuse: our own error, or its own for a missing token. */
@@ -40,7 +49,10 @@ const refusal = (reason: unknown): AppError =>
   reason instanceof AppError ? reason : new AppError('access-token-missing', { cause: reason });
 
 /** @throws AppError `access-token-missing` | `access-token-invalid` | `access-token-expired` | `session-ended` | `database-unavailable` */
-export const authenticate = (tokens: AccessTokens, liveness: Liveness): RequestHandler => {
+export type Identify = (request: Request, response: Response) => Promise<Caller>;
+
+/** Asks whose live session a request comes with. */
+export const createIdentify = (tokens: AccessTokens, liveness: Liveness): Identify => {
   const authenticator = new passport.Passport();
   authenticator.use(
     new passportJwt.Strategy(
@@ -53,16 +65,20 @@ export const authenticate = (tokens: AccessTokens, liveness: Liveness): RequestH
       (claims: AccessClaims, done) => done(null, claims),
     ),
   );
-  const check = async (request: Request, response: Response): Promise<void> => {
-    const claims = await claimsFrom(authenticator, request, response);
-    if (!(await liveness.isLive(claims.sid, claims.tid))) throw new AppError('session-ended');
-    claimsByResponse.set(response, claims);
-  };
-  return async (request, response, next) => {
-    await check(request, response);
-    next();
+  return async (request, response) => {
+    const { sub, sid, tid, exp } = await claimsFrom(authenticator, request, response);
+    if (!(await liveness.isLive(sid, tid))) throw new AppError('session-ended');
+    return { userId: sub, sessionId: sid, tenantId: tid, expiresAtMs: exp * 1000 };
   };
 };
+
+/** Lets live sessions through and leaves the caller where `callerOf` finds it. */
+export const requireSession =
+  (identify: Identify): RequestHandler =>
+  async (request, response, next) => {
+    callersByResponse.set(response, await identify(request, response));
+    next();
+  };
 
 /** Passport's callback as a promise: the claims, or the reason to refuse. */
 const claimsFrom = (

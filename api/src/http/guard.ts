@@ -3,7 +3,7 @@
  * Mounted by app.ts after the probes; the request goes on to routes/.
  */
 import { randomUUID } from 'node:crypto';
-import { type RequestHandler, Router } from 'express';
+import { type Request, type RequestHandler, type Response, Router } from 'express';
 import helmet, { type HelmetOptions } from 'helmet';
 import type { RedisConnections } from '../cache/redis.ts';
 import type { Metrics } from '../metrics.ts';
@@ -34,15 +34,22 @@ const identify = (): RequestHandler => (request, response, next) => {
   next();
 };
 
+/** The pattern that matched; for a request that was refused before it got there, the path, where a path is a pattern. */
+const routeOf = (request: Request, response: Response, routes: ReadonlySet<string>): string => {
+  const matched: unknown = response.locals['route'];
+  if (typeof matched === 'string') return matched;
+  return routes.has(request.path) ? request.path : 'unmatched';
+};
+
 const count =
   ({ http }: Metrics, routes: ReadonlySet<string>): RequestHandler =>
   (request, response, next) => {
     const startedMs = performance.now();
-    const route = routes.has(request.path) ? request.path : 'unmatched';
     const method = METHODS.has(request.method) ? request.method : 'OTHER';
     response.once('finish', () => {
       const seconds = (performance.now() - startedMs) / 1000;
       const { statusCode } = response;
+      const route = routeOf(request, response, routes);
       http.requests.inc({ method, route, status: statusCode });
       http.requestDuration.observe({ method, route, status_class: `${Math.floor(statusCode / 100)}xx` }, seconds);
     });

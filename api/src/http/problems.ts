@@ -57,12 +57,20 @@ export const problemHandler =
     );
   };
 
+/** `/a/{id}` as a pattern of whole paths; undefined for a path without parameters. */
+const patternOf = (path: string): RegExp | undefined =>
+  path.includes('{') ? new RegExp(`^${path.replaceAll('.', '[.]').replaceAll(/\{\w+\}/g, '[^/]+')}$`) : undefined;
+
 /** Nothing answered: the path is unknown, or it is known under another method. */
-export const nothingHere =
-  (methodsOf: ReadonlyMap<string, readonly string[]>): RequestHandler =>
-  (request, response) => {
-    const allowed = methodsOf.get(request.path);
+export const nothingHere = (methodsOf: ReadonlyMap<string, readonly string[]>): RequestHandler => {
+  const patterns = [...methodsOf].flatMap(([path, methods]) => {
+    const pattern = patternOf(path);
+    return pattern === undefined ? [] : [{ pattern, methods }];
+  });
+  return (request, response) => {
+    const allowed = methodsOf.get(request.path) ?? patterns.find(({ pattern }) => pattern.test(request.path))?.methods;
     if (allowed === undefined) throw new AppError('not-found');
     response.setHeader('Allow', allowed.join(', '));
     throw new AppError('method-not-allowed');
   };
+};

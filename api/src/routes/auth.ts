@@ -1,125 +1,189 @@
-/**
- * The endpoints under /api/v1/auth: parse with zod, call one service, answer. Mounted by app.ts in two halves: `hotRoutes` before any body
- * parsing, since `validate` and `me` are most of the traffic and have no body, and `authRoutes` behind it.
- */
-import { type Request, type Response, Router } from 'express';
+/** Registration, login, refresh, logout, and the two hot reads. Mounted by app.ts through http/mount.ts. */
 import { z } from 'zod';
-import type { Liveness } from '../cache/liveness.ts';
-import { MAX_PASSWORD_LENGTH, passwordWeaknesses } from '../core/password-policy.ts';
-import type { AccessTokens } from '../crypto/access-token.ts';
-import type { Origin } from '../db/sessions.ts';
-import { authenticate, claimsOf } from '../http/authenticate.ts';
-import { clientAddress } from '../http/client-address.ts';
-import { jsonBody } from '../http/json-body.ts';
+import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import type { Accounts } from '../services/accounts.ts';
 import type { Sessions } from '../services/sessions.ts';
+import { email, isoTime, newPassword, opaqueToken, password, personName } from './fields.ts';
 
 export interface AuthRouteDeps {
   readonly accounts: Accounts;
   readonly sessions: Sessions;
-  readonly accessTokens: AccessTokens;
-  readonly liveness: Liveness;
 }
 
-/** Path and methods of every endpoint here: the metric labels and the `Allow` header come from it. */
-export const AUTH_METHODS: ReadonlyMap<string, readonly string[]> = new Map([
-  ['/api/v1/auth/register', ['POST']],
-  ['/api/v1/auth/login', ['POST']],
-  ['/api/v1/auth/refresh', ['POST']],
-  ['/api/v1/auth/logout', ['POST']],
-  ['/api/v1/auth/validate', ['GET', 'POST']],
-  ['/api/v1/auth/me', ['GET']],
-]);
+export const tokenPair = z
+  .object({
+    tokenType: z.literal('Bearer'),
+    accessToken: z.string(),
+    expiresIn: z.int(),
+    refreshToken: z.string(),
+    sessionId: z.uuid(),
+    sessionExpiresAt: isoTime,
+  })
+  .meta({ id: 'TokenPair' });
 
-/** Normalised before it is judged: a check of what is not stored is no check (Auth.js GHSA-7rqj-j65f-68wh). */
-const email = z
-  .string()
-  .max(254)
-  .transform((text) => text.normalize('NFKC').trim().toLowerCase())
-  .pipe(z.email('must be an e-mail address').max(254));
+const validity = z
+  .object({
+    valid: z.literal(true),
+    userId: z.uuid(),
+    sessionId: z.uuid(),
+    organizationId: z.uuid(),
+    expiresAt: isoTime,
+  })
+  .meta({ id: 'Validity' });
 
-const newPassword = z.string().superRefine((password, context) => {
-  const lacks = passwordWeaknesses(password);
-  if (lacks.length > 0) context.addIssue({ code: 'custom', message: `must have ${lacks.join(', ')}` });
-});
-
-// PostgreSQL cannot store NUL, and nobody's name has control characters.
-const personName = z
-  .string()
-  .trim()
-  .min(1)
-  .max(100)
-  .regex(/^\P{Cc}+$/u, 'must have no control characters');
-
-const registerBody = z.strictObject({
-  email,
-  password: newPassword,
-  firstName: personName.optional(),
-  lastName: personName.optional(),
-});
-const loginBody = z.strictObject({ email, password: z.string().min(1).max(MAX_PASSWORD_LENGTH) });
-const refreshBody = z.strictObject({ refreshToken: z.string().min(1).max(512) });
-const logoutBody = z.strictObject({ refreshToken: z.string().min(1).max(512).optional() }).optional();
-
-/** Ends when the client goes away: who is gone need not be hashed for. */
-const untilClosed = (response: Response): AbortSignal => {
-  const controller = new AbortController();
-  response.once('close', () => controller.abort());
-  return controller.signal;
-};
-
-const originOf = (request: Request): Origin => ({
-  ip: clientAddress(request),
-  userAgent: request.get('user-agent')?.slice(0, 512),
-});
+const profile = z
+  .object({
+    user: z.object({
+      id: z.uuid(),
+      email: z.string(),
+      emailVerified: z.boolean(),
+      firstName: z.string().nullable(),
+      lastName: z.string().nullable(),
+      displayName: z.string(),
+      roles: z.array(z.string()),
+      permissions: z.array(z.string()),
+    }),
+    session: z.object({ id: z.uuid(), expiresAt: isoTime, absoluteExpiresAt: isoTime }),
+  })
+  .meta({ id: 'Profile' });
 
 /** Everything here comes out of the token: no query. */
-const validate = (_request: Request, response: Response): void => {
-  const { sub, sid, tid, exp } = claimsOf(response);
-  response.json({
-    valid: true,
-    userId: sub,
-    sessionId: sid,
-    organizationId: tid,
-    expiresAt: new Date(exp * 1000).toISOString(),
-  });
-};
+const validate = (method: 'get' | 'post'): Endpoint =>
+  endpoint(
+    {
+      method,
+      path: '/api/v1/auth/validate',
+      aliases: ['/api/auth/validate'],
+      tag: 'Sessions',
+      summary: 'Say whose session an access token belongs to',
+      access: 'session',
+      answers: { 200: { description: 'The token is good and its session is live', schema: validity } },
+    },
+    ({ who }) => ({
+      status: 200,
+      body: {
+        valid: true,
+        userId: who.userId,
+        sessionId: who.sessionId,
+        organizationId: who.tenantId,
+        expiresAt: new Date(who.expiresAtMs).toISOString(),
+      },
+    }),
+  );
 
-export const hotRoutes = ({ accounts, accessTokens, liveness }: AuthRouteDeps): Router => {
-  const onlyLive = authenticate(accessTokens, liveness);
-  return Router()
-    .get('/api/v1/auth/validate', onlyLive, validate)
-    .post('/api/v1/auth/validate', onlyLive, validate)
-    .get('/api/v1/auth/me', onlyLive, async (_request, response) => {
-      const { sub, sid, tid } = claimsOf(response);
-      response.json(await accounts.profile({ userId: sub, sessionId: sid, tenantId: tid }));
-    });
-};
+/** Most of the traffic, without a body: app.ts mounts them first. */
+export const hotEndpoints = ({ accounts }: AuthRouteDeps): readonly Endpoint[] => [
+  validate('get'),
+  validate('post'),
+  endpoint(
+    {
+      method: 'get',
+      path: '/api/v1/auth/me',
+      aliases: ['/api/auth/me', '/api/users/profile'],
+      tag: 'Sessions',
+      summary: 'Show the account and the session of an access token',
+      access: 'session',
+      answers: { 200: { description: 'Account and session', schema: profile } },
+    },
+    async ({ who }) => ({
+      status: 200,
+      body: await accounts.profile(who),
+    }),
+  ),
+];
 
-export const authRoutes = ({ accounts, sessions, accessTokens, liveness }: AuthRouteDeps): Router => {
-  const onlyLive = authenticate(accessTokens, liveness);
-  return Router()
-    .post('/api/v1/auth/register', ...jsonBody, async (request, response) => {
-      const registration = registerBody.parse(request.body);
-      response.status(201).json({ user: await accounts.register(registration, untilClosed(response)) });
-    })
-    .post('/api/v1/auth/login', ...jsonBody, async (request, response) => {
-      const credentials = loginBody.parse(request.body);
-      response.json(await accounts.login({ ...credentials, origin: originOf(request) }, untilClosed(response)));
-    })
-    .post('/api/v1/auth/refresh', ...jsonBody, async (request, response) => {
-      const { refreshToken } = refreshBody.parse(request.body);
-      response.json(await sessions.refresh(refreshToken));
-    })
-    .post('/api/v1/auth/logout', ...jsonBody, async (request, response, next) => {
-      const refreshToken = logoutBody.parse(request.body)?.refreshToken;
-      if (refreshToken === undefined) return next(); // then the access token says which session
-      await sessions.endByRefreshToken(refreshToken);
-      response.status(204).end();
-    })
-    .post('/api/v1/auth/logout', onlyLive, async (_request, response) => {
-      const { sub, sid, tid } = claimsOf(response);
-      await sessions.end({ userId: sub, sessionId: sid, tenantId: tid });
-      response.status(204).end();
-    });
-};
+const register = ({ accounts }: AuthRouteDeps): Endpoint =>
+  endpoint(
+    {
+      method: 'post',
+      path: '/api/v1/auth/register',
+      aliases: ['/api/auth/register'],
+      tag: 'Accounts',
+      summary: 'Open an account',
+      access: 'public',
+      limit: 'registration',
+      body: z.strictObject({
+        email,
+        password: newPassword,
+        firstName: personName.optional(),
+        lastName: personName.optional(),
+      }),
+      answers: {
+        201: {
+          description: 'The account is open',
+          schema: z.object({ user: z.object({ id: z.uuid(), email: z.string() }) }),
+        },
+      },
+      problems: ['email-taken', 'overloaded'],
+    },
+    async ({ body, signal }) => ({ status: 201, body: { user: await accounts.register(body, signal) } }),
+  );
+
+const login = ({ accounts }: AuthRouteDeps): Endpoint =>
+  endpoint(
+    {
+      method: 'post',
+      path: '/api/v1/auth/login',
+      aliases: ['/api/auth/login'],
+      tag: 'Sessions',
+      summary: 'Log in with a password',
+      access: 'public',
+      takesCredential: true,
+      limit: 'login',
+      body: z.strictObject({ email, password }),
+      answers: { 200: { description: 'A new session', schema: tokenPair } },
+      problems: ['invalid-credentials', 'overloaded'],
+    },
+    async ({ body, origin, signal }) => ({ status: 200, body: await accounts.login({ ...body, origin }, signal) }),
+  );
+
+const refresh = ({ sessions }: AuthRouteDeps): Endpoint =>
+  endpoint(
+    {
+      method: 'post',
+      path: '/api/v1/auth/refresh',
+      aliases: ['/api/auth/refresh'],
+      tag: 'Sessions',
+      summary: 'Exchange a refresh token for the next pair',
+      access: 'public',
+      takesCredential: true,
+      body: z.strictObject({ refreshToken: opaqueToken }),
+      answers: { 200: { description: 'The next pair; the same one for a retry within 30 s', schema: tokenPair } },
+      problems: ['refresh-token-invalid', 'refresh-token-replayed', 'session-ended', 'session-unknown'],
+    },
+    async ({ body }) => ({ status: 200, body: await sessions.refresh(body.refreshToken) }),
+  );
+
+/** By refresh token where there is one, since the access token may have expired: so the handler asks who it is. */
+const logout = ({ sessions }: AuthRouteDeps): Endpoint =>
+  endpoint(
+    {
+      method: 'post',
+      path: '/api/v1/auth/logout',
+      aliases: ['/api/auth/logout'],
+      tag: 'Sessions',
+      summary: 'End the session of the bearer token, or of the refresh token in the body',
+      access: 'public',
+      body: z.strictObject({ refreshToken: opaqueToken.optional() }).optional(),
+      answers: { 204: { description: 'The session has ended' } },
+      problems: [
+        'refresh-token-invalid',
+        'access-token-missing',
+        'access-token-invalid',
+        'access-token-expired',
+        'session-ended',
+      ],
+    },
+    async ({ body, identify }) => {
+      if (body?.refreshToken !== undefined) await sessions.endByRefreshToken(body.refreshToken);
+      else await sessions.end(await identify());
+      return { status: 204 };
+    },
+  );
+
+export const authEndpoints = (deps: AuthRouteDeps): readonly Endpoint[] => [
+  register(deps),
+  login(deps),
+  refresh(deps),
+  logout(deps),
+];

@@ -95,7 +95,13 @@ export class Sessions {
     await this.#deps.database.inTenant(session.tenantId, async (tx) => {
       const isFirst = await revokeSession(tx, { sessionId: session.sessionId, reason: 'logout', nowMs });
       if (!isFirst) return;
-      await appendAudit(tx, { ...session, eventType: 'logout', action: 'logout', metadata: { severity: 'info' } });
+      await appendAudit(tx, {
+        ...session,
+        eventType: 'logout',
+        action: 'logout',
+        resource: { type: 'session', id: session.sessionId },
+        metadata: { severity: 'info' },
+      });
     });
     await this.#deps.liveness.markEnded(session.sessionId);
   }
@@ -170,8 +176,16 @@ const writeDecision = async (
     case 'revoke': {
       const isFirst = await revokeSession(tx, { sessionId, reason: 'token-replayed', nowMs });
       const metadata = { severity: 'warning', presented: counter, current: session.counter } as const;
+      const resource = { type: 'session', id: sessionId } as const;
       if (isFirst)
-        await appendAudit(tx, { ...presented, userId, eventType: 'token_reused', action: 'refresh', metadata });
+        await appendAudit(tx, {
+          ...presented,
+          userId,
+          eventType: 'token_reused',
+          action: 'refresh',
+          resource,
+          metadata,
+        });
       return { kind: 'replayed' };
     }
     case 'expire':

@@ -1,0 +1,29 @@
+/** What browsers may do: which origins may call, and whether plain HTTP is sent on to HTTPS. Part of config.ts. */
+import { z } from 'zod';
+import { flag, list, variable } from './variable.ts';
+
+/** Scheme, host and port, exactly as a browser sends it in `Origin`. */
+const origin = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && new URL(text).origin === text,
+    'must be a comma list of origins without a path',
+  );
+
+export const browserVariables = {
+  ALLOWED_ORIGINS: variable(list.pipe(z.array(origin)), 'https://app.example.com'),
+  HTTPS_REDIRECT: variable(flag.default(false), 'true'),
+};
+
+const parsed = z.object(browserVariables);
+type BrowserEnvironment = z.infer<typeof parsed>;
+
+export interface BrowserConfig {
+  readonly allowedOrigins: readonly string[];
+  readonly redirectsToHttps: boolean;
+}
+
+export const readBrowser = (env: BrowserEnvironment): BrowserConfig => ({
+  allowedOrigins: env.ALLOWED_ORIGINS,
+  redirectsToHttps: env.HTTPS_REDIRECT,
+});

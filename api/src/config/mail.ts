@@ -1,0 +1,40 @@
+/** Mail: where it goes and what it says. Part of config.ts. */
+import { z } from 'zod';
+import { url, variable } from './variable.ts';
+
+export const mailVariables = {
+  /** Empty: mails are written to MAIL_FOLDER. */
+  SMTP_URL: variable(
+    z
+      .union([z.literal(''), url(['smtp:', 'smtps:'])], {
+        error: 'must be empty or a URL that starts with smtp:// or smtps://',
+      })
+      .default(''),
+    'smtps://user:password@smtp.example.com:465',
+  ),
+  MAIL_FOLDER: variable(z.string().default(''), '/var/lib/latchkey/mail'),
+  MAIL_FROM: variable(
+    z.string().min(3).max(320).default('Latchkey <no-reply@localhost>'),
+    '"Example <no-reply@example.com>"',
+  ),
+  /** The links in mails begin with it; never with what a request says its host is. */
+  PUBLIC_URL: variable(url(['http:', 'https:']).default('http://localhost:3000'), 'https://auth.example.com'),
+  EMAIL_VERIFICATION: variable(z.enum(['required', 'optional']).default('required'), 'required'),
+};
+
+const parsed = z.object(mailVariables);
+type MailEnvironment = z.infer<typeof parsed>;
+
+export interface MailConfig {
+  readonly mailFolder: string | undefined;
+  readonly mailFrom: string;
+  readonly publicUrl: string;
+  readonly isVerificationRequired: boolean;
+}
+
+export const readMail = (env: MailEnvironment): MailConfig => ({
+  mailFolder: env.MAIL_FOLDER === '' ? undefined : env.MAIL_FOLDER,
+  mailFrom: env.MAIL_FROM,
+  publicUrl: env.PUBLIC_URL.replace(/\/+$/, ''),
+  isVerificationRequired: env.EMAIL_VERIFICATION === 'required',
+});

@@ -1,0 +1,27 @@
+/** The runbook's switches: whether authentication is on, for whom, and whether the service is closed for maintenance. Part of config.ts. */
+import { z } from 'zod';
+import { flag, integer, variable } from './variable.ts';
+
+export const modeVariables = {
+  AUTH_FEATURE_FLAG_ENABLED: variable(flag.default(true), 'true'),
+  AUTH_ROLLOUT_PERCENTAGE: variable(integer(0, 100).default(100), '100'),
+  DISABLE_AUTH: variable(flag.default(false), 'false'),
+  MAINTENANCE_MODE: variable(flag.default(false), 'false'),
+};
+
+const parsed = z.object(modeVariables);
+type ModeEnvironment = z.infer<typeof parsed>;
+
+export interface ModeConfig {
+  readonly isFeatureEnabled: boolean;
+  readonly rolloutPercentage: number;
+  readonly isAuthDisabled: boolean;
+  readonly isInMaintenance: boolean;
+}
+
+export const readModes = (env: ModeEnvironment): ModeConfig => ({
+  isFeatureEnabled: env.AUTH_FEATURE_FLAG_ENABLED,
+  rolloutPercentage: env.AUTH_ROLLOUT_PERCENTAGE,
+  isAuthDisabled: env.DISABLE_AUTH,
+  isInMaintenance: env.MAINTENANCE_MODE,
+});

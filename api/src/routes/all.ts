@@ -1,0 +1,17 @@
+/** Every endpoint of the API, in one list: app.ts serves it, openapi/ describes it, tests walk over it. */
+import type { Endpoint, EndpointSpec } from '../http/endpoint.ts';
+import { type AuthRouteDeps, authEndpoints, hotEndpoints } from './auth.ts';
+
+export interface EndpointDeps extends AuthRouteDeps {}
+
+/** Served first, before anything that reads a body. */
+export const hot = (deps: EndpointDeps): readonly Endpoint[] => hotEndpoints(deps);
+
+export const endpoints = (deps: EndpointDeps): readonly Endpoint[] => [...authEndpoints(deps)];
+
+/** What every endpoint says of itself, for those who only describe: no handler of these is ever called. */
+export const endpointSpecs = (): readonly EndpointSpec[] => {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  const nobody = {} as EndpointDeps;
+  return [...hot(nobody), ...endpoints(nobody)].map(({ spec }) => spec);
+};

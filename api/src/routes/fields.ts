@@ -1,0 +1,30 @@
+/** The fields that several endpoints take, each with what it must be. Used by the schemas of the files beside it. */
+import { z } from 'zod';
+import { MAX_PASSWORD_LENGTH, passwordWeaknesses } from '../core/password-policy.ts';
+
+/** Normalised before it is judged: a check of what is not stored is no check (Auth.js GHSA-7rqj-j65f-68wh). */
+export const email = z
+  .string()
+  .max(254)
+  .transform((text) => text.normalize('NFKC').trim().toLowerCase())
+  .pipe(z.email('must be an e-mail address').max(254));
+
+export const password = z.string().min(1).max(MAX_PASSWORD_LENGTH);
+
+export const newPassword = z.string().superRefine((text, context) => {
+  const lacks = passwordWeaknesses(text);
+  if (lacks.length > 0) context.addIssue({ code: 'custom', message: `must have ${lacks.join(', ')}` });
+});
+
+/** PostgreSQL cannot store NUL, and nobody's name has control characters. */
+export const personName = z
+  .string()
+  .trim()
+  .min(1)
+  .max(100)
+  .regex(/^\P{Cc}+$/u, 'must have no control characters');
+
+export const opaqueToken = z.string().min(1).max(512);
+
+/** ISO 8601 in answers. */
+export const isoTime = z.iso.datetime();
