@@ -87,8 +87,7 @@ export const endpoint = <const S extends EndpointSpec>(
 ): Endpoint => ({
   spec,
   // The mount parses with the very schemas of `spec` before it calls, so what arrives has their output types.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  handle: handle as unknown as Endpoint['handle'],
+  handle,
 });
 
 /** Express spells parameters with a colon. */

@@ -16,6 +16,20 @@
 - name: RATE_LIMIT_PER_MINUTE
   value: {{ int . | quote }}
 {{- end }}
+- name: EMAIL_VERIFICATION
+  value: {{ .Values.config.emailVerification }}
+{{- with .Values.config.publicUrl }}
+- name: PUBLIC_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.config.mailFrom }}
+- name: MAIL_FROM
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.config.allowedOrigins }}
+- name: ALLOWED_ORIGINS
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- with .Values.config.trustProxy }}
 - name: TRUST_PROXY
   value: {{ join "," . | quote }}

@@ -8,7 +8,16 @@ import { type KubernetesObject, only, type PodSpec, podSpecs, render, type Value
 
 const demo: Values = {
   image: { repository: 'latchkey/api', tag: '1.1.0' },
-  config: { exposeVersion: true, logLevel: 'warn', rateLimitPerMinute: 1_000_000, trustProxy: ['10.244.0.0/24'] },
+  config: {
+    exposeVersion: true,
+    logLevel: 'warn',
+    rateLimitPerMinute: 1_000_000,
+    trustProxy: ['10.244.0.0/24'],
+    emailVerification: 'optional',
+    publicUrl: 'https://auth.example.com',
+    mailFrom: 'Example <no-reply@example.com>',
+    allowedOrigins: ['https://app.example.com'],
+  },
   route: {
     parentRefs: [
       { group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'latchkey', namespace: 'gateway-system' },
@@ -25,6 +34,7 @@ const demo: Values = {
 const settings = { default: {}, 'without a rollout': { rollout: { enabled: false } }, demo } as const;
 
 const secrets = {
+  SMTP_URL: 'smtps://mail.example.com',
   DATABASE_URL: 'postgres://api@database/auth',
   JWT_PRIVATE_KEY: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
     format: 'pem',
@@ -32,6 +42,7 @@ const secrets = {
   }),
   REFRESH_TOKEN_KEY: randomBytes(32).toString('base64'),
   PASSWORD_PEPPER: randomBytes(32).toString('base64'),
+  ENCRYPTION_KEY: randomBytes(32).toString('base64'),
 };
 
 const serviceSpec = z.looseObject({
@@ -90,9 +101,10 @@ for (const [title, values] of Object.entries(settings)) {
     it('the route exposes the API and its health, and no metrics', () => {
       const { rules } = routeSpec.parse(only(objects, 'HTTPRoute', 'auth-api').spec);
       const paths = rules.flatMap((rule) => rule.matches).map(({ path }) => path);
+      const prefixes = ['v1', 'health', 'docs', 'auth', 'users', 'audit', 'errors'].map((name) => `/api/${name}`);
       expect(paths).to.deep.equal([
-        { type: 'PathPrefix', value: '/api/v1' },
-        { type: 'PathPrefix', value: '/api/health' },
+        ...prefixes.map((value) => ({ type: 'PathPrefix', value })),
+        { type: 'Exact', value: '/.well-known/jwks.json' },
       ]);
     });
 
