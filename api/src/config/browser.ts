@@ -11,8 +11,16 @@ const origin = z
   );
 
 export const browserVariables = {
-  ALLOWED_ORIGINS: variable(list.pipe(z.array(origin)), 'https://app.example.com'),
-  HTTPS_REDIRECT: variable(flag.default(false), 'true'),
+  ALLOWED_ORIGINS: variable(
+    list.pipe(z.array(origin)),
+    'https://app.example.com',
+    'Comma list of origins whose pages may call from a browser, exactly as browsers send them.',
+  ),
+  HTTPS_REDIRECT: variable(
+    flag.default(false),
+    'true',
+    'Send plain HTTP on to HTTPS; needs a gateway that says which it was (`TRUST_PROXY`).',
+  ),
 };
 
 const parsed = z.object(browserVariables);

@@ -3,10 +3,26 @@ import { z } from 'zod';
 import { integer, variable } from './variable.ts';
 
 export const limitVariables = {
-  RATE_LIMIT_PER_MINUTE: variable(integer(1, 10_000_000).optional(), '5000'),
-  RATE_LIMIT_LOGIN_PER_MINUTE: variable(integer(1, 10_000_000).optional(), '30'),
-  RATE_LIMIT_REGISTRATION_PER_HOUR: variable(integer(1, 10_000_000).optional(), '20'),
-  RATE_LIMIT_RESET_PER_HOUR: variable(integer(1, 10_000_000).optional(), '10'),
+  RATE_LIMIT_PER_MINUTE: variable(
+    integer(1, 10_000_000).optional(),
+    '5000',
+    'Requests a client address and minute. Not set: 100 in development, 1,000 in staging, 5,000 in production. An IPv6 /56 is one client.',
+  ),
+  RATE_LIMIT_LOGIN_PER_MINUTE: variable(
+    integer(1, 10_000_000).optional(),
+    '30',
+    'Logins a client address and minute. Not set: `RATE_LIMIT_PER_MINUTE` where that is set, else 30.',
+  ),
+  RATE_LIMIT_REGISTRATION_PER_HOUR: variable(
+    integer(1, 10_000_000).optional(),
+    '20',
+    'Registrations a client address and hour. Not set: `RATE_LIMIT_PER_MINUTE` where that is set, else 20.',
+  ),
+  RATE_LIMIT_RESET_PER_HOUR: variable(
+    integer(1, 10_000_000).optional(),
+    '10',
+    'Password resets a client address and hour. Not set: `RATE_LIMIT_PER_MINUTE` where that is set, else 10.',
+  ),
 };
 
 const parsed = z.object(limitVariables);

@@ -11,15 +11,29 @@ export const mailVariables = {
       })
       .default(''),
     'smtps://user:password@smtp.example.com:465',
+    'The mail server. Empty: mails are written to `MAIL_FOLDER`.',
   ),
-  MAIL_FOLDER: variable(z.string().default(''), '/var/lib/latchkey/mail'),
+  MAIL_FOLDER: variable(
+    z.string().default(''),
+    '/var/lib/latchkey/mail',
+    'Where mails are written when there is no mail server.',
+  ),
   MAIL_FROM: variable(
     z.string().min(3).max(320).default('Latchkey <no-reply@localhost>'),
     '"Example <no-reply@example.com>"',
+    'Sender of every mail.',
   ),
   /** The links in mails begin with it; never with what a request says its host is. */
-  PUBLIC_URL: variable(url(['http:', 'https:']).default('http://localhost:3000'), 'https://auth.example.com'),
-  EMAIL_VERIFICATION: variable(z.enum(['required', 'optional']).default('required'), 'required'),
+  PUBLIC_URL: variable(
+    url(['http:', 'https:']).default('http://localhost:3000'),
+    'https://auth.example.com',
+    'The links in mails begin with it, never with what a request says its host is.',
+  ),
+  EMAIL_VERIFICATION: variable(
+    z.enum(['required', 'optional']).default('required'),
+    'required',
+    '`required`: an account cannot log in before its address is proved.',
+  ),
 };
 
 const parsed = z.object(mailVariables);

@@ -3,10 +3,18 @@ import { z } from 'zod';
 import { flag, integer, variable } from './variable.ts';
 
 export const modeVariables = {
-  AUTH_FEATURE_FLAG_ENABLED: variable(flag.default(true), 'true'),
-  AUTH_ROLLOUT_PERCENTAGE: variable(integer(0, 100).default(100), '100'),
-  DISABLE_AUTH: variable(flag.default(false), 'false'),
-  MAINTENANCE_MODE: variable(flag.default(false), 'false'),
+  AUTH_FEATURE_FLAG_ENABLED: variable(flag.default(true), 'true', 'Whether authentication is rolled out at all.'),
+  AUTH_ROLLOUT_PERCENTAGE: variable(
+    integer(0, 100).default(100),
+    '100',
+    'How many percent of the users have it; shown as `auth_rollout_percentage`.',
+  ),
+  DISABLE_AUTH: variable(flag.default(false), 'false', 'Switches authentication off: its endpoints answer 503.'),
+  MAINTENANCE_MODE: variable(
+    flag.default(false),
+    'false',
+    'Closes the service for maintenance: everything but probes answers 503.',
+  ),
 };
 
 const parsed = z.object(modeVariables);

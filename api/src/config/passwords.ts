@@ -3,10 +3,26 @@ import { z } from 'zod';
 import { integer, key, olderKeys, variable } from './variable.ts';
 
 export const passwordVariables = {
-  BCRYPT_COST: variable(integer(4, 15).default(12), '12'),
-  PASSWORD_PEPPER: variable(key, '"$(openssl rand -base64 32)"'),
-  PASSWORD_PEPPERS_PREVIOUS: variable(olderKeys, '"<the pepper before>"'),
-  PASSWORD_POLICY: variable(z.enum(['seed', 'nist']).default('seed'), 'seed'),
+  BCRYPT_COST: variable(
+    integer(4, 15).default(12),
+    '12',
+    'What a password hash costs: one more doubles the time. At least 10 in production.',
+  ),
+  PASSWORD_PEPPER: variable(
+    key,
+    '"$(openssl rand -base64 32)"',
+    'Keys every password before it is hashed; at least 32 random bytes as base64. Losing it loses all passwords.',
+  ),
+  PASSWORD_PEPPERS_PREVIOUS: variable(
+    olderKeys,
+    '"<the pepper before>"',
+    'Comma list of peppers before; a login moves its account to the new one.',
+  ),
+  PASSWORD_POLICY: variable(
+    z.enum(['seed', 'nist']).default('seed'),
+    'seed',
+    '`seed`: complexity and expiry of the security plan; `nist`: length and blocklist of NIST SP 800-63B-4.',
+  ),
 };
 
 const parsed = z.object(passwordVariables);

@@ -5,10 +5,11 @@ import { flag, integer, list, url, variable } from './variable.ts';
 const cidr = /^([0-9a-f.:]+)(\/\d{1,3})?$|^(loopback|linklocal|uniquelocal)$/i;
 
 export const serverVariables = {
-  PORT: variable(integer(0, 65_535).default(3000), '3000'),
+  PORT: variable(integer(0, 65_535).default(3000), '3000', 'Where it listens; 0 takes any free port.'),
   DATABASE_URL: variable(
     url(['postgres:', 'postgresql:']),
     'postgres://latchkey:password@db.example.com:5432/latchkey',
+    'PostgreSQL, as the login role of the API: neither owner nor superuser.',
   ),
   REDIS_URL: variable(
     z
@@ -17,17 +18,39 @@ export const serverVariables = {
       })
       .default(''),
     'redis://redis.example.com:6379',
+    'Redis for cache, counters and revocation. Empty: limits count in the process and sessions are read from PostgreSQL.',
   ),
   TRUST_PROXY: variable(
     list.pipe(z.array(z.string().regex(cidr, 'must be a comma list of addresses or CIDR ranges'))),
     '10.0.0.0/8',
+    'Comma list of addresses or CIDR ranges whose `X-Forwarded-For` is believed. Behind a gateway set its range, or all clients share one budget.',
   ),
-  DEFAULT_ORGANIZATION: variable(z.string().min(1).default('default'), 'default'),
-  APP_VERSION: variable(z.string().max(128).default('dev'), '1.2.3'),
-  EXPOSE_VERSION: variable(flag.default(false), 'true'),
-  LOG_LEVEL: variable(z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'), 'info'),
-  APP_ENV: variable(z.enum(['development', 'staging', 'production']).default('production'), 'production'),
-  SHUTDOWN_GRACE_SECONDS: variable(integer(1, 600).default(25), '25'),
+  DEFAULT_ORGANIZATION: variable(
+    z.string().min(1).default('default'),
+    'default',
+    'Slug of the organization for requests that name none.',
+  ),
+  APP_VERSION: variable(
+    z.string().max(128).default('dev'),
+    '1.2.3',
+    'What this build calls itself, in logs and where it is exposed.',
+  ),
+  EXPOSE_VERSION: variable(flag.default(false), 'true', 'Show `APP_VERSION` as `latchkey-version` on every answer.'),
+  LOG_LEVEL: variable(
+    z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+    'info',
+    'The least severe line that is logged.',
+  ),
+  APP_ENV: variable(
+    z.enum(['development', 'staging', 'production']).default('production'),
+    'production',
+    'Sets the rate limits and how much an error tells; the strictest is the default.',
+  ),
+  SHUTDOWN_GRACE_SECONDS: variable(
+    integer(1, 600).default(25),
+    '25',
+    "SIGTERM to exit; shorter than the pod's `terminationGracePeriodSeconds`.",
+  ),
 };
 
 const parsed = z.object(serverVariables);

@@ -7,16 +7,38 @@ export const tokenVariables = {
   JWT_PRIVATE_KEY: variable(
     readable(readPrivateKey, 'must be a P-256 private key, as PEM or JWK'),
     '"$(openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256)"',
+    'P-256 private key that signs access tokens, PEM or JWK.',
   ),
   JWT_VERIFICATION_KEYS: variable(
     readable(readPublicKeys, 'must be a JWKS of P-256 public keys').optional(),
     `'{"keys":[{"kty":"EC","crv":"P-256","x":"…","y":"…"}]}'`,
+    'JWKS of older public keys that may still have live tokens.',
   ),
-  JWT_ISSUER: variable(z.string().min(1).default('latchkey'), 'https://auth.example.com'),
-  JWT_AUDIENCE: variable(z.string().min(1).default('latchkey'), 'https://api.example.com'),
-  REFRESH_TOKEN_KEY: variable(key, '"$(openssl rand -base64 32)"'),
-  ENCRYPTION_KEY: variable(key, '"$(openssl rand -base64 32)"'),
-  ENCRYPTION_KEYS_PREVIOUS: variable(olderKeys, '"<the key before>"'),
+  JWT_ISSUER: variable(
+    z.string().min(1).default('latchkey'),
+    'https://auth.example.com',
+    'What access tokens say, and must say, as `iss`.',
+  ),
+  JWT_AUDIENCE: variable(
+    z.string().min(1).default('latchkey'),
+    'https://api.example.com',
+    'What access tokens say, and must say, as `aud`.',
+  ),
+  REFRESH_TOKEN_KEY: variable(
+    key,
+    '"$(openssl rand -base64 32)"',
+    'Makes refresh tokens; at least 32 random bytes as base64. Losing it ends all sessions.',
+  ),
+  ENCRYPTION_KEY: variable(
+    key,
+    '"$(openssl rand -base64 32)"',
+    'Encrypts secrets at rest; at least 32 random bytes as base64. Losing it loses second factors and waiting mails.',
+  ),
+  ENCRYPTION_KEYS_PREVIOUS: variable(
+    olderKeys,
+    '"<the key before>"',
+    'Comma list of encryption keys before; they read, and never write.',
+  ),
 };
 
 const parsed = z.object(tokenVariables);

@@ -4,8 +4,9 @@
  */
 import { z } from 'zod';
 
-/** With the example that a violation of this variable shows. */
-export const variable = <T extends z.ZodType>(schema: T, example: string): T => schema.meta({ example });
+/** With the example that a violation of this variable shows, and the sentence that docs/configuration.md says of it. */
+export const variable = <T extends z.ZodType>(schema: T, example: string, description = ''): T =>
+  schema.meta({ example, description });
 
 export const flag = z.enum(['true', 'false'], { error: 'must be true or false' }).transform((text) => text === 'true');
 
