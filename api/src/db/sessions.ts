@@ -10,6 +10,8 @@ export interface Origin {
 
 const time = z.date().transform((date) => date.getTime());
 
+const clientName = z.enum(['bearer', 'browser']);
+
 const sessionRow = z.object({
   user_id: z.uuid(),
   status: z.enum(['active', 'expired', 'revoked']),
@@ -82,9 +84,20 @@ export const rotateSession = async (tx: Transaction, rotation: Rotation): Promis
   return rowCount === 1;
 };
 
+/** Why a session was ended; `renewed`: another one took its place. */
+export type RevocationReason =
+  | 'logout'
+  | 'token-replayed'
+  | 'revoked'
+  | 'renewed'
+  | 'password-changed'
+  | 'password-reset'
+  | 'account-disabled'
+  | 'suspicious';
+
 export interface Revocation {
   readonly sessionId: string;
-  readonly reason: 'logout' | 'token-replayed';
+  readonly reason: RevocationReason;
   readonly nowMs: number;
 }
 
@@ -107,27 +120,63 @@ export const expireSession = async (tx: Transaction, sessionId: string, nowMs: n
   return rowCount === 1;
 };
 
+export interface AccountRevocation {
+  readonly userId: string;
+  readonly reason: RevocationReason;
+  readonly nowMs: number;
+  readonly exceptSessionId: string | undefined;
+}
+
+/**
+ * Ends the account's live sessions; returns their ids. The account's row is locked first, as `insertSession` does, so that a login that
+ * is under way either is ended here or sees what was changed before.
+ */
+export const revokeSessionsOf = async (tx: Transaction, revocation: AccountRevocation): Promise<readonly string[]> => {
+  const { userId, reason, nowMs, exceptSessionId } = revocation;
+  await tx.query('SELECT 1 FROM auth.users_extended WHERE id = $1 FOR UPDATE', [userId]);
+  const { rows } = await tx.query(
+    `UPDATE auth.user_sessions SET status = 'revoked', revoked_at = $2, revoked_reason = $3
+     WHERE user_id = $1 AND status = 'active' AND ($4::uuid IS NULL OR id <> $4) RETURNING id`,
+    [userId, new Date(nowMs), reason, exceptSessionId ?? null],
+  );
+  return z
+    .array(z.object({ id: z.uuid() }))
+    .parse(rows)
+    .map(({ id }) => id);
+};
+
+/** What holds the session: a browser (cookies) or anything else (a bearer token). */
+export type SessionClient = 'bearer' | 'browser';
+
 export interface NewSession {
   readonly tenantId: string;
   readonly userId: string;
   readonly origin: Origin;
+  readonly client: SessionClient;
+  readonly hasSecondFactor: boolean;
+  /** What the password was checked against; undefined where no password was. */
+  readonly passwordHash: string | undefined;
   readonly nowMs: number;
   readonly expiresAtMs: number;
   readonly absoluteExpiresAtMs: number;
 }
 
-/** Session, login history, audit event and last login in one statement: all or nothing, one round trip. */
-export const insertSession = async (tx: Transaction, session: NewSession): Promise<string> => {
+/**
+ * Session, login history, audit event and last login in one statement: all or nothing, one round trip. Undefined when the account may not
+ * begin one any more: it was disabled, or its password changed, between the check and this statement.
+ */
+export const insertSession = async (tx: Transaction, session: NewSession): Promise<string | undefined> => {
   const { rows } = await tx.query(
-    `WITH session AS (
-       INSERT INTO auth.user_sessions
-         (org_id, user_id, created_at, rotated_at, last_activity_at, expires_at, absolute_expires_at, ip_address, user_agent)
-       VALUES ($1, $2, $3, $3, $3, $4, $5, $6, $7) RETURNING id
+    `WITH account AS (
+       UPDATE auth.users_extended SET last_login_at = $3
+       WHERE id = $2 AND is_active AND deleted_at IS NULL AND ($8::text IS NULL OR password_hash = $8) RETURNING id
+     ), session AS (
+       INSERT INTO auth.user_sessions (org_id, user_id, created_at, rotated_at, last_activity_at, proved_at, expires_at,
+         absolute_expires_at, ip_address, user_agent, client, has_second_factor)
+       SELECT $1, id, $3, $3, $3, $3, $4, $5, $6, $7, $9, $10 FROM account RETURNING id
      ), history AS (
        INSERT INTO auth.login_history (org_id, user_id, session_id, success, ip_address, user_agent)
        SELECT $1, $2, id, true, $6, $7 FROM session
-     ), account AS (
-       UPDATE auth.users_extended SET last_login_at = $3 WHERE id = $2
      )
      SELECT id, auth.log_audit_event($2, $1, 'login_succeeded', 'login', 'session', id, NULL, NULL, '{}') FROM session`,
     [
@@ -138,9 +187,50 @@ export const insertSession = async (tx: Transaction, session: NewSession): Promi
       new Date(session.absoluteExpiresAtMs),
       session.origin.ip ?? null,
       session.origin.userAgent ?? null,
+      session.passwordHash ?? null,
+      session.client,
+      session.hasSecondFactor,
     ],
   );
-  return z.object({ id: z.uuid() }).parse(rows[0]).id;
+  return rows[0] === undefined ? undefined : z.object({ id: z.uuid() }).parse(rows[0]).id;
+};
+
+export interface Renewal {
+  readonly sessionId: string;
+  readonly hasSecondFactor: boolean;
+  readonly nowMs: number;
+}
+
+const renewedRow = z.object({ id: z.uuid(), expires_at: time, absolute_expires_at: time, client: clientName });
+
+export interface RenewedSession {
+  readonly sessionId: string;
+  readonly expiresAtMs: number;
+  readonly absoluteExpiresAtMs: number;
+  readonly client: SessionClient;
+}
+
+/** Ends the session and begins its one successor, in one statement: whoever comes second finds no live session and gets nothing. */
+export const replaceSession = async (tx: Transaction, renewal: Renewal): Promise<RenewedSession | undefined> => {
+  const { rows } = await tx.query(
+    `WITH ended AS (
+       UPDATE auth.user_sessions SET status = 'revoked', revoked_at = $2, revoked_reason = 'renewed'
+       WHERE id = $1 AND status = 'active' AND expires_at > $2 RETURNING *
+     )
+     INSERT INTO auth.user_sessions (org_id, user_id, created_at, rotated_at, last_activity_at, proved_at, expires_at,
+       absolute_expires_at, ip_address, user_agent, name, client, has_second_factor)
+     SELECT org_id, user_id, $2, $2, $2, $2, expires_at, absolute_expires_at, ip_address, user_agent, name, client, has_second_factor OR $3
+     FROM ended RETURNING id, expires_at, absolute_expires_at, client`,
+    [renewal.sessionId, new Date(renewal.nowMs), renewal.hasSecondFactor],
+  );
+  if (rows[0] === undefined) return undefined;
+  const row = renewedRow.parse(rows[0]);
+  return {
+    sessionId: row.id,
+    expiresAtMs: row.expires_at,
+    absoluteExpiresAtMs: row.absolute_expires_at,
+    client: row.client,
+  };
 };
 
 /** Live sessions of the transaction's tenant. */

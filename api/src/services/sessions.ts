@@ -13,8 +13,12 @@ import {
   findSession,
   insertSession,
   type Origin,
+  type RevocationReason,
+  replaceSession,
   revokeSession,
+  revokeSessionsOf,
   rotateSession,
+  type SessionClient,
 } from '../db/sessions.ts';
 import { AppError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
@@ -38,6 +42,30 @@ export interface TokenPair {
   readonly sessionExpiresAt: string;
 }
 
+export interface AccountRef {
+  readonly tenantId: string;
+  readonly userId: string;
+}
+
+export interface SessionRef extends AccountRef {
+  readonly sessionId: string;
+}
+
+export interface SessionStart extends AccountRef {
+  readonly origin: Origin;
+  readonly client?: SessionClient;
+  readonly hasSecondFactor?: boolean;
+  /** The stored hash that the password was checked against: a password that changed meanwhile begins no session. */
+  readonly passwordHash?: string;
+}
+
+/** Sessions that a transaction ended. */
+export interface Endings {
+  readonly count: number;
+  /** Tells this process and the other pods; never throws. Call it after the commit. */
+  announce(): Promise<void>;
+}
+
 /** What a refresh came to, once everything is written. */
 type Outcome =
   | { readonly kind: 'issued'; readonly userId: string; readonly counter: number; readonly expiresAtMs: number }
@@ -58,18 +86,45 @@ export class Sessions {
     this.#deps = deps;
   }
 
-  /** @throws AppError `database-unavailable` */
-  async start(account: {
-    readonly tenantId: string;
-    readonly userId: string;
-    readonly origin: Origin;
-  }): Promise<TokenPair> {
+  /** Begins a session. @throws AppError `invalid-credentials` when the account may not any more | `database-unavailable` */
+  async start({
+    client = 'bearer',
+    hasSecondFactor = false,
+    passwordHash,
+    ...account
+  }: SessionStart): Promise<TokenPair> {
     const nowMs = this.#deps.nowMs();
     // Whole seconds, since that is what the token can say of it.
     const absoluteExpiresAtMs = Math.floor((nowMs + ABSOLUTE_MS) / 1000) * 1000;
-    const session = { ...account, nowMs, absoluteExpiresAtMs, expiresAtMs: slideExpiry(absoluteExpiresAtMs, nowMs) };
+    const times = { nowMs, absoluteExpiresAtMs, expiresAtMs: slideExpiry(absoluteExpiresAtMs, nowMs) };
+    const session = { ...account, ...times, client, hasSecondFactor, passwordHash };
     const sessionId = await this.#deps.database.inTenant(account.tenantId, (tx) => insertSession(tx, session));
+    if (sessionId === undefined) throw new AppError('invalid-credentials');
     return this.#pair({ ...session, sessionId, counter: 0 });
+  }
+
+  /**
+   * A new session id for who just proved the account again (second factor, password change). The old id and its tokens are dead at once, and
+   * of any number of callers one gets the successor. @throws AppError `session-ended` | `database-unavailable`
+   */
+  async renew(
+    who: SessionRef,
+    { hasSecondFactor = false }: { readonly hasSecondFactor?: boolean } = {},
+  ): Promise<TokenPair> {
+    const renewed = await this.#deps.database.inTenant(who.tenantId, async (tx) => {
+      const session = await replaceSession(tx, { ...who, hasSecondFactor, nowMs: this.#deps.nowMs() });
+      if (session === undefined) throw new AppError('session-ended');
+      await appendAudit(tx, {
+        ...who,
+        eventType: 'session_created',
+        action: 'renew',
+        resource: { type: 'session', id: session.sessionId },
+        metadata: { severity: 'info', replaces: who.sessionId },
+      });
+      return session;
+    });
+    await this.#deps.liveness.markEnded(who.sessionId);
+    return this.#pair({ ...who, ...renewed, counter: 0 });
   }
 
   /** @throws AppError `refresh-token-invalid` | `refresh-token-replayed` | `session-ended` | `session-unknown` | `database-unavailable` */
@@ -86,11 +141,7 @@ export class Sessions {
   }
 
   /** Ends the session; ending an ended one changes nothing. @throws AppError `database-unavailable` */
-  async end(session: {
-    readonly tenantId: string;
-    readonly sessionId: string;
-    readonly userId: string;
-  }): Promise<void> {
+  async end(session: SessionRef): Promise<void> {
     const nowMs = this.#deps.nowMs();
     await this.#deps.database.inTenant(session.tenantId, async (tx) => {
       const isFirst = await revokeSession(tx, { sessionId: session.sessionId, reason: 'logout', nowMs });
@@ -104,6 +155,41 @@ export class Sessions {
       });
     });
     await this.#deps.liveness.markEnded(session.sessionId);
+  }
+
+  /**
+   * Ends every session of the account, or every other one; says how many there were. @throws AppError `database-unavailable`
+   */
+  async endAll(account: AccountRef, reason: RevocationReason, exceptSessionId?: string): Promise<number> {
+    const endings = await this.#deps.database.inTenant(account.tenantId, (tx) =>
+      this.endAllIn(tx, account, reason, exceptSessionId),
+    );
+    await endings.announce();
+    return endings.count;
+  }
+
+  /** The same in the caller's transaction, with what made it necessary; the caller calls `announce` after the commit. */
+  async endAllIn(
+    tx: Transaction,
+    account: AccountRef,
+    reason: RevocationReason,
+    exceptSessionId?: string,
+  ): Promise<Endings> {
+    const sessionIds = await revokeSessionsOf(tx, { ...account, reason, exceptSessionId, nowMs: this.#deps.nowMs() });
+    if (sessionIds.length > 0) {
+      await appendAudit(tx, {
+        ...account,
+        eventType: 'session_revoked',
+        action: 'revoke',
+        resource: { type: 'user', id: account.userId },
+        metadata: { severity: 'info', reason, sessions: sessionIds.length },
+      });
+    }
+    const { liveness } = this.#deps;
+    return {
+      count: sessionIds.length,
+      announce: async () => void (await Promise.all(sessionIds.map((id) => liveness.markEnded(id)))),
+    };
   }
 
   /** A logout whose access token has expired: any refresh token of the session will do. @throws AppError `refresh-token-invalid` */
