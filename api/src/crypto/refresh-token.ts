@@ -5,6 +5,7 @@
  * @see docs/adr/0003-refresh-token.md
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { packUuid, unpackUuid } from './packed-uuid.ts';
 
 export interface RefreshTokenParts {
   readonly sessionId: string;
@@ -15,13 +16,6 @@ export interface RefreshTokenParts {
 }
 
 const SHAPE = /^lkr1\.([\w-]{22})\.([\w-]{22})\.([0-9a-z]{1,8})\.([0-9a-z]{1,8})\.[\w-]{43}$/;
-
-const packUuid = (uuid: string): string => Buffer.from(uuid.replaceAll('-', ''), 'hex').toString('base64url');
-
-const unpackUuid = (packed: string): string => {
-  const hex = Buffer.from(packed, 'base64url').toString('hex');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
-};
 
 export interface RefreshTokens {
   mint(parts: RefreshTokenParts): string;

@@ -78,6 +78,11 @@ export class Database {
     return this.#measured(() => runInTenant(this.#pool, tenantId, work));
   }
 
+  /** A background worker's transaction over every tenant's rows, as far as the policies that name this worker go. @throws as `inTenant` */
+  asWorker<T>(worker: 'mail', work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#measured(() => inTransaction(this.#pool, `SELECT set_config('app.worker', '${worker}', true)`, work));
+  }
+
   /** For what belongs to no tenant. @throws AppError `database-unavailable` | `internal` */
   query(statement: string, values: readonly unknown[] = []): Promise<readonly Record<string, unknown>[]> {
     return this.#measured(async () => (await this.#pool.query<Record<string, unknown>>(statement, [...values])).rows);
@@ -127,11 +132,16 @@ export class Database {
 
 const runInTenant = async <T>(pool: Pool, tenantId: string, work: (tx: Transaction) => Promise<T>): Promise<T> => {
   if (!UUID.test(tenantId)) throw new AppError('internal', { cause: new TypeError('tenant is no UUID') });
+  // The text is safe to build, since only hex and dashes passed.
+  return inTransaction(pool, `SELECT set_config('app.tenant_id', '${tenantId}', true)`, work);
+};
+
+/** `setting` says for whom, in the same round trip as the begin, and ends with the transaction. */
+const inTransaction = async <T>(pool: Pool, setting: string, work: (tx: Transaction) => Promise<T>): Promise<T> => {
   const client = await pool.connect();
   let isBroken = false;
   try {
-    // Both in one round trip. The text is safe to build, since only hex and dashes passed.
-    await client.query(`BEGIN; SELECT set_config('app.tenant_id', '${tenantId}', true)`);
+    await client.query(`BEGIN; ${setting}`);
     const result = await work(transactionOn(client));
     await client.query('COMMIT');
     return result;

@@ -72,6 +72,8 @@ CREATE TABLE latchkey.mail_outbox (
   created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX mail_outbox_due_idx ON latchkey.mail_outbox (next_attempt_at) WHERE sent_at IS NULL AND given_up_at IS NULL;
+-- How many mails of a kind an address got lately: nobody's mailbox may be filled through us.
+CREATE INDEX mail_outbox_recipient_idx ON latchkey.mail_outbox (recipient, template, sent_at);
 
 -- 3. Row level security ---------------------------------------------------------------------------------------------------------------
 
@@ -86,5 +88,11 @@ BEGIN
   END LOOP;
 END $$;
 
+-- The worker that sends mail takes the due rows of every tenant in one statement. It says so in its transaction, as the tenant is said in the
+-- others; nothing that a request brings along ever reaches this setting. It may not insert, so no mail can come from it.
+CREATE POLICY mail_worker_reads ON latchkey.mail_outbox FOR SELECT USING (current_setting('app.worker', true) = 'mail');
+CREATE POLICY mail_worker_writes ON latchkey.mail_outbox FOR UPDATE USING (current_setting('app.worker', true) = 'mail');
+CREATE POLICY mail_worker_deletes ON latchkey.mail_outbox FOR DELETE USING (current_setting('app.worker', true) = 'mail');
+
 GRANT SELECT, INSERT, DELETE ON latchkey.password_history, latchkey.one_time_token TO latchkey_app;
-GRANT SELECT, INSERT, UPDATE ON latchkey.mail_outbox TO latchkey_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON latchkey.mail_outbox TO latchkey_app;
