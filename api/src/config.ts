@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { type BrowserConfig, browserVariables, readBrowser } from './config/browser.ts';
+import { type GuessingConfig, guessingVariables, readGuessing } from './config/guessing.ts';
 import { type LimitConfig, limitVariables, readLimits } from './config/limits.ts';
 import { type MailConfig, mailVariables, readMail } from './config/mail.ts';
 import { type ModeConfig, modeVariables, readModes } from './config/modes.ts';
@@ -17,6 +18,7 @@ export const environment = z.object({
   ...serverVariables,
   ...tokenVariables,
   ...passwordVariables,
+  ...guessingVariables,
   ...mailVariables,
   ...limitVariables,
   ...modeVariables,
@@ -29,6 +31,7 @@ export interface Config
   extends ServerConfig,
     TokenConfig,
     PasswordConfig,
+    GuessingConfig,
     MailConfig,
     LimitConfig,
     ModeConfig,
@@ -84,6 +87,7 @@ const present = (env: Environment): Config => ({
   ...readServer(env),
   ...readTokens(env),
   ...readPasswords(env),
+  ...readGuessing(env),
   ...readMail(env),
   ...readLimits(env),
   ...readModes(env),
