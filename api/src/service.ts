@@ -10,6 +10,8 @@ import { createRefreshTokens } from './crypto/refresh-token.ts';
 import { Database } from './db/database.ts';
 import { isSessionLive } from './db/sessions.ts';
 import { createIdentify } from './http/authenticate.ts';
+import { createBrowsers } from './http/browsers.ts';
+import { createCsrf } from './http/csrf.ts';
 import { requirePermission, requireRecentSession } from './http/permissions.ts';
 import { Lifetime } from './lifetime.ts';
 import type { Log } from './log.ts';
@@ -96,6 +98,7 @@ const assemble = (deps: ServiceDeps, { database, redis, queue, lifetime, metrics
     isRedisReady: redis === undefined ? undefined : () => redis.isReady(),
     isDraining: () => lifetime.isDraining(),
   });
+  const csrf = createCsrf({ ...secrets, ...config });
   const permissions = createPermissions(database, nowMs);
   return {
     ...config,
@@ -106,7 +109,8 @@ const assemble = (deps: ServiceDeps, { database, redis, queue, lifetime, metrics
     accounts,
     health,
     lifetime,
-    identify: createIdentify(accessTokens, liveness),
+    browsers: createBrowsers(csrf, nowMs),
+    identify: createIdentify({ tokens: accessTokens, liveness, csrf }),
     requirePermission: requirePermission(permissions),
     requireRecentSession: requireRecentSession(permissions),
     limitBy: () => (_request, _response, next) => next(),

@@ -1,5 +1,7 @@
 /**
- * Lets a request through when its bearer token is ours and its session is live. Called by http/mount.ts for every endpoint that needs a session.
+ * Lets a request through when its access token is ours and its session is live. Called by http/mount.ts for every endpoint that needs a session.
+ * The token comes in the Authorization header, or else in a browser's cookie; a cookie is sent by the browser whoever asks, so an unsafe
+ * method with one must show a CSRF token too (http/csrf.ts).
  * passport-jwt is the Express adapter; its verifier is replaced by crypto/access-token.ts, since the one it brings accepts an unknown
  * `crit` header and costs 50 times the verification with text keys (docs/adr/0004-access-token.md).
  */
@@ -9,6 +11,8 @@ import passportJwt from 'passport-jwt';
 import type { Liveness } from '../cache/liveness.ts';
 import type { AccessClaims, AccessTokens } from '../crypto/access-token.ts';
 import { AppError } from '../errors.ts';
+import { ACCESS_COOKIE, readCookie } from './cookies.ts';
+import { type Csrf, isUnsafe } from './csrf.ts';
 
 type VerifierCallback = (error: unknown, claims?: AccessClaims) => void;
 
@@ -48,16 +52,30 @@ export const callerOf = (response: Response): Caller => {
 const refusal = (reason: unknown): AppError =>
   reason instanceof AppError ? reason : new AppError('access-token-missing', { cause: reason });
 
-/** @throws AppError `access-token-missing` | `access-token-invalid` | `access-token-expired` | `session-ended` | `database-unavailable` */
+/**
+ * @throws AppError `access-token-missing` | `access-token-invalid` | `access-token-expired` | `session-ended` | `csrf-token-invalid` |
+ *   `origin-not-allowed` | `database-unavailable`
+ */
 export type Identify = (request: Request, response: Response) => Promise<Caller>;
 
+const fromHeader = passportJwt.ExtractJwt.fromAuthHeaderAsBearerToken();
+
+/** The header first: who sends one means it, and needs no CSRF token. */
+const tokenOf = (request: Request): string | null => fromHeader(request) ?? readCookie(request, ACCESS_COOKIE) ?? null;
+
+export interface IdentifyDeps {
+  readonly tokens: AccessTokens;
+  readonly liveness: Liveness;
+  readonly csrf: Csrf;
+}
+
 /** Asks whose live session a request comes with. */
-export const createIdentify = (tokens: AccessTokens, liveness: Liveness): Identify => {
+export const createIdentify = ({ tokens, liveness, csrf }: IdentifyDeps): Identify => {
   const authenticator = new passport.Passport();
   authenticator.use(
     new passportJwt.Strategy(
       {
-        jwtFromRequest: passportJwt.ExtractJwt.fromAuthHeaderAsBearerToken(),
+        jwtFromRequest: tokenOf,
         // Not a key but our verifier, which knows its keys: it goes straight to verifyWithOurs. The types know only text keys.
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion
         secretOrKeyProvider: (_request, _token, done) => done(null, tokens as unknown as Buffer),
@@ -67,6 +85,7 @@ export const createIdentify = (tokens: AccessTokens, liveness: Liveness): Identi
   );
   return async (request, response) => {
     const { sub, sid, tid, exp } = await claimsFrom(authenticator, request, response);
+    if (isUnsafe(request.method) && fromHeader(request) === null) csrf.check(request, sid);
     if (!(await liveness.isLive(sid, tid))) throw new AppError('session-ended');
     return { userId: sub, sessionId: sid, tenantId: tid, expiresAtMs: exp * 1000 };
   };

@@ -7,12 +7,14 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import helmet, { type HelmetOptions } from 'helmet';
 import type { RedisConnections } from '../cache/redis.ts';
 import type { Metrics } from '../metrics.ts';
+import { allowOrigins } from './cors.ts';
 import { rateLimiter } from './rate-limit.ts';
 
 export interface GuardDeps {
   readonly redis: RedisConnections | undefined;
   readonly metrics: Metrics;
   readonly rateLimitPerMinute: number;
+  readonly allowedOrigins: readonly string[];
   /** Paths that exist: everything else shares one metric label, so that scanners cannot fill the memory with series. */
   readonly routes: ReadonlySet<string>;
 }
@@ -61,4 +63,5 @@ export const guard = (deps: GuardDeps): Router =>
     .use(identify())
     .use(helmet(HEADERS))
     .use(count(deps.metrics, deps.routes))
+    .use(allowOrigins(deps.allowedOrigins))
     .use(rateLimiter({ redis: deps.redis, limitPerMinute: deps.rateLimitPerMinute, metrics: deps.metrics }));

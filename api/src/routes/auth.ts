@@ -1,5 +1,8 @@
 /** Registration, login, refresh, logout, and the two hot reads. Mounted by app.ts through http/mount.ts. */
 import { z } from 'zod';
+import { AppError } from '../errors.ts';
+import { type Browsers, browserSession } from '../http/browsers.ts';
+import { REFRESH_COOKIE, readCookie } from '../http/cookies.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import type { Accounts } from '../services/accounts.ts';
 import type { Sessions } from '../services/sessions.ts';
@@ -8,7 +11,11 @@ import { email, isoTime, newPassword, opaqueToken, password, personName } from '
 export interface AuthRouteDeps {
   readonly accounts: Accounts;
   readonly sessions: Sessions;
+  readonly browsers: Browsers;
 }
+
+/** What the client of a new session is: a browser gets cookies instead of tokens. */
+export const clientKind = z.enum(['bearer', 'browser']).default('bearer');
 
 export const tokenPair = z
   .object({
@@ -20,6 +27,9 @@ export const tokenPair = z
     sessionExpiresAt: isoTime,
   })
   .meta({ id: 'TokenPair' });
+
+/** Tokens for a bearer client, cookies for a browser. */
+export const startedSession = z.union([tokenPair, browserSession]);
 
 const validity = z
   .object({
@@ -119,7 +129,7 @@ const register = ({ accounts }: AuthRouteDeps): Endpoint =>
     async ({ body, signal }) => ({ status: 201, body: { user: await accounts.register(body, signal) } }),
   );
 
-const login = ({ accounts }: AuthRouteDeps): Endpoint =>
+const login = ({ accounts, browsers }: AuthRouteDeps): Endpoint =>
   endpoint(
     {
       method: 'post',
@@ -130,54 +140,85 @@ const login = ({ accounts }: AuthRouteDeps): Endpoint =>
       access: 'public',
       takesCredential: true,
       limit: 'login',
-      body: z.strictObject({ email, password }),
-      answers: { 200: { description: 'A new session', schema: tokenPair } },
-      problems: ['invalid-credentials', 'overloaded'],
+      body: z.strictObject({ email, password, client: clientKind }),
+      answers: { 200: { description: 'A new session', schema: startedSession } },
+      problems: ['invalid-credentials', 'overloaded', 'origin-not-allowed'],
     },
-    async ({ body, origin, signal }) => ({ status: 200, body: await accounts.login({ ...body, origin }, signal) }),
+    async ({ body, origin, signal, request }) => {
+      if (body.client === 'browser') browsers.csrf.checkOrigin(request);
+      const pair = await accounts.login({ ...body, origin }, signal);
+      return body.client === 'browser' ? browsers.welcome(request, pair) : { status: 200, body: pair };
+    },
   );
 
-const refresh = ({ sessions }: AuthRouteDeps): Endpoint =>
+const noRefreshToken = (): AppError =>
+  new AppError('invalid-request', { fields: [{ field: 'refreshToken', message: 'is missing, and so is its cookie' }] });
+
+const refresh = ({ sessions, browsers }: AuthRouteDeps): Endpoint =>
   endpoint(
     {
       method: 'post',
       path: '/api/v1/auth/refresh',
       aliases: ['/api/auth/refresh'],
       tag: 'Sessions',
-      summary: 'Exchange a refresh token for the next pair',
+      summary: "Exchange a refresh token, from the body or a browser's cookie, for the next pair",
       access: 'public',
       takesCredential: true,
-      body: z.strictObject({ refreshToken: opaqueToken }),
-      answers: { 200: { description: 'The next pair; the same one for a retry within 30 s', schema: tokenPair } },
-      problems: ['refresh-token-invalid', 'refresh-token-replayed', 'session-ended', 'session-unknown'],
+      body: z.strictObject({ refreshToken: opaqueToken.optional() }).optional(),
+      answers: { 200: { description: 'The next pair; the same one for a retry within 30 s', schema: startedSession } },
+      problems: [
+        'refresh-token-invalid',
+        'refresh-token-replayed',
+        'session-ended',
+        'session-unknown',
+        'csrf-token-invalid',
+        'origin-not-allowed',
+      ],
     },
-    async ({ body }) => ({ status: 200, body: await sessions.refresh(body.refreshToken) }),
+    async ({ body, request }) => {
+      if (body?.refreshToken !== undefined) return { status: 200, body: await sessions.refresh(body.refreshToken) };
+      const token = readCookie(request, REFRESH_COOKIE);
+      if (token === undefined) throw noRefreshToken();
+      browsers.csrf.check(request, sessions.sessionIdOf(token));
+      return browsers.welcome(request, await sessions.refresh(token));
+    },
   );
 
 /** By refresh token where there is one, since the access token may have expired: so the handler asks who it is. */
-const logout = ({ sessions }: AuthRouteDeps): Endpoint =>
+const logout = ({ sessions, browsers }: AuthRouteDeps): Endpoint =>
   endpoint(
     {
       method: 'post',
       path: '/api/v1/auth/logout',
       aliases: ['/api/auth/logout'],
       tag: 'Sessions',
-      summary: 'End the session of the bearer token, or of the refresh token in the body',
+      summary: 'End the session of the access token, or of the refresh token in the body or cookie',
       access: 'public',
       body: z.strictObject({ refreshToken: opaqueToken.optional() }).optional(),
-      answers: { 204: { description: 'The session has ended' } },
+      answers: { 204: { description: 'The session has ended; cookies are taken away' } },
       problems: [
         'refresh-token-invalid',
         'access-token-missing',
         'access-token-invalid',
         'access-token-expired',
         'session-ended',
+        'csrf-token-invalid',
+        'origin-not-allowed',
       ],
     },
-    async ({ body, identify }) => {
-      if (body?.refreshToken !== undefined) await sessions.endByRefreshToken(body.refreshToken);
-      else await sessions.end(await identify());
-      return { status: 204 };
+    async ({ body, identify, request }) => {
+      if (body?.refreshToken !== undefined) {
+        await sessions.endByRefreshToken(body.refreshToken);
+        return { status: 204 };
+      }
+      const cookie = request.get('authorization') === undefined ? readCookie(request, REFRESH_COOKIE) : undefined;
+      if (cookie === undefined) {
+        await sessions.end(await identify());
+        return { status: 204 };
+      }
+      browsers.csrf.check(request, sessions.sessionIdOf(cookie));
+      await sessions.endByRefreshToken(cookie);
+      return browsers.farewell();
     },
   );
 

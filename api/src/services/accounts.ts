@@ -2,7 +2,7 @@
 import type { Passwords } from '../crypto/passwords.ts';
 import { findLoginAccount, findOrganization, findProfile, insertAccount, recordFailedLogin } from '../db/accounts.ts';
 import type { Database } from '../db/database.ts';
-import type { Origin } from '../db/sessions.ts';
+import type { Origin, SessionClient } from '../db/sessions.ts';
 import { isUniqueViolation } from '../db/sqlstate.ts';
 import { AppError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
@@ -18,6 +18,7 @@ export interface Registration {
 export interface Login {
   readonly email: string;
   readonly password: string;
+  readonly client?: SessionClient;
   readonly origin: Origin;
 }
 
@@ -114,7 +115,7 @@ export class Accounts {
   }
 
   /** No connection is held while the password is hashed: 250 ms of a core must not cost a place in the pool. */
-  async #attempt({ email, password, origin }: Login, signal: AbortSignal): Promise<TokenPair> {
+  async #attempt({ email, password, origin, client = 'bearer' }: Login, signal: AbortSignal): Promise<TokenPair> {
     const { database, passwords, sessions } = this.#deps;
     const tenantId = await this.#defaultTenant();
     const account = await database.inTenant(tenantId, (tx) => findLoginAccount(tx, email));
@@ -123,7 +124,7 @@ export class Accounts {
       await database.inTenant(tenantId, (tx) => recordFailedLogin(tx, { tenantId, userId: account?.id, origin }));
       throw new AppError('invalid-credentials');
     }
-    return sessions.start({ tenantId, userId: account.id, origin });
+    return sessions.start({ tenantId, userId: account.id, origin, client });
   }
 
   /** The organization of whoever names none; asked once, since a slug does not change under a running process. */

@@ -140,6 +140,13 @@ export class Sessions {
     throw await this.#refusal(outcome.kind, presented.sessionId);
   }
 
+  /** The session that a refresh token is of, live or not; no query. @throws AppError `refresh-token-invalid` */
+  sessionIdOf(token: string): string {
+    const presented = this.#deps.refreshTokens.read(token);
+    if (presented === undefined) throw new AppError('refresh-token-invalid');
+    return presented.sessionId;
+  }
+
   /** Ends the session; ending an ended one changes nothing. @throws AppError `database-unavailable` */
   async end(session: SessionRef): Promise<void> {
     const nowMs = this.#deps.nowMs();

@@ -1,0 +1,57 @@
+/**
+ * What a browser gets instead of tokens that scripts could read: cookies. Called by the routes that begin, refresh, renew or end a session.
+ * Only a new pair sets cookies and only a logout takes them away: a refresh that failed or lost a race must not log its winner out.
+ */
+import type { Request } from 'express';
+import { z } from 'zod';
+import type { TokenPair } from '../services/sessions.ts';
+import { ACCESS_COOKIE, type CookieToSet, REFRESH_COOKIE, REFRESH_PATH, writeCookie } from './cookies.ts';
+import { CSRF_COOKIE, type Csrf } from './csrf.ts';
+import type { Reply } from './endpoint.ts';
+
+/** The answer of login, refresh and everything else that begins a session, to `client: "browser"`. */
+export const browserSession = z
+  .object({
+    tokenType: z.literal('Cookie'),
+    expiresIn: z.int(),
+    sessionId: z.uuid(),
+    sessionExpiresAt: z.iso.datetime(),
+    csrfToken: z.string(),
+  })
+  .meta({ id: 'BrowserSession' });
+
+export interface Browsers {
+  readonly csrf: Csrf;
+  /** 200 with cookies for the pair, and no token in the body. Check the origin before anything is done: `csrf.checkOrigin`. */
+  welcome(request: Request, pair: TokenPair): Reply;
+  /** 204 that takes the cookies away. */
+  farewell(): Reply;
+}
+
+const access = { name: ACCESS_COOKIE, path: '/', isReadable: false } as const;
+const refresh = { name: REFRESH_COOKIE, path: REFRESH_PATH, isReadable: false } as const;
+const csrfCookie = { name: CSRF_COOKIE, path: '/', isReadable: true } as const;
+
+const setCookies = (cookies: readonly CookieToSet[]) => ({ 'set-cookie': cookies.map(writeCookie) });
+
+export const createBrowsers = (csrf: Csrf, nowMs: () => number): Browsers => ({
+  csrf,
+  welcome: (request, { accessToken, refreshToken, expiresIn, sessionId, sessionExpiresAt }) => {
+    const maxAgeSeconds = Math.max(1, Math.floor((Date.parse(sessionExpiresAt) - nowMs()) / 1000));
+    const csrfToken = csrf.tokenFor(request, sessionId);
+    return {
+      status: 200,
+      body: { tokenType: 'Cookie', expiresIn, sessionId, sessionExpiresAt, csrfToken },
+      headers: setCookies([
+        // As long as the session: the token in it ends sooner, and the answer then says that it has expired, not that there is none.
+        { ...access, value: accessToken, maxAgeSeconds },
+        { ...refresh, value: refreshToken, maxAgeSeconds },
+        { ...csrfCookie, value: csrfToken, maxAgeSeconds },
+      ]),
+    };
+  },
+  farewell: () => ({
+    status: 204,
+    headers: setCookies([access, refresh, csrfCookie].map((cookie) => ({ ...cookie, value: '', maxAgeSeconds: 0 }))),
+  }),
+});
