@@ -97,6 +97,7 @@ const CHECKS: readonly (readonly [name: string, args: readonly string[]])[] = [
   ['lint', ['node_modules/oxlint/bin/oxlint', '--type-aware', '--deny-warnings', '.']],
   ['format', ['node_modules/@biomejs/biome/bin/biome', 'check', '.']],
   ['generated files', ['operator/src/crd/generate.ts', '--check']],
+  ['generated reference', ['api/src/openapi/generate.ts', '--check']],
 ];
 
 const staticChecks = async (): Promise<Tally> => {

@@ -40,6 +40,8 @@ export interface EndpointSpec {
   /** Takes a secret of an account (password, code, token), so it shares the rules against guessing: tests walk over all of these. */
   readonly takesCredential?: boolean;
   readonly limit?: LimitPolicy;
+  /** Answers out of this process: PostgreSQL and Redis may be away. */
+  readonly isStatic?: boolean;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   /** JSON, unless `bodyType` says what else. Strict objects: unknown fields are refused. */

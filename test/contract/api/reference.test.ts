@@ -1,7 +1,8 @@
-/** docs/api.md is complete: every code, variable and path that the code knows stands in it. */
+/** The reference is complete: every code, variable and path that the code knows stands in it. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import type { z } from 'zod';
 import { environment } from '../../../api/src/config.ts';
 import { PROBLEMS } from '../../../api/src/errors.ts';
 import { methodsByPath } from '../../../api/src/http/mount.ts';
@@ -20,22 +21,35 @@ describe('docs/api.md', () => {
     expect(missing).to.deep.equal([]);
   });
 
-  it('names every environment variable', () => {
-    const variables = Object.keys(environment.shape);
-    expect(variables).to.have.length.greaterThan(15);
-    expect(variables.filter((name) => !docs.includes(`\`${name}\``))).to.deep.equal([]);
-  });
-
   it('names every endpoint with its methods', () => {
-    const missing = [...methodsByPath(endpointSpecs())].filter(
-      ([path, methods]) =>
-        !docs.split('\n').some((row) => row.includes(path) && methods.every((method) => row.includes(method))),
+    const requests = [...methodsByPath(endpointSpecs())].flatMap(([path, methods]) =>
+      methods.map((method) => `| \`${method} ${path}\` |`),
     );
+    const missing = requests.filter((request) => !docs.includes(request));
     expect(missing).to.deep.equal([]);
   });
 
   it('names every kind of error', () => {
     const kinds = new Set(Object.values(PROBLEMS).map(({ kind }) => kind));
     expect([...kinds].filter((kind) => !docs.includes(`\`${kind}\``))).to.deep.equal([]);
+  });
+});
+
+describe('docs/configuration.md', () => {
+  const rows = read('docs/configuration.md').split('\n');
+  const variables = Object.entries(environment.shape as Readonly<Record<string, z.ZodType>>);
+
+  it('has a row for every variable of the environment', () => {
+    expect(variables).to.have.length.greaterThan(15);
+    const missing = variables.filter(([name]) => !rows.some((row) => row.startsWith(`| \`${name}\` |`)));
+    expect(missing.map(([name]) => name)).to.deep.equal([]);
+  });
+
+  it('says of each what it means, with an example', () => {
+    const silent = variables.filter(([, schema]) => {
+      const { description = '', example } = schema.meta() ?? {};
+      return description.length < 10 || typeof example !== 'string';
+    });
+    expect(silent.map(([name]) => name)).to.deep.equal([]);
   });
 });

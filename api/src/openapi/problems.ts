@@ -1,0 +1,61 @@
+/** Which refusals an endpoint can answer with, from what it declares. Called by document.ts; the reference and the tests read the same list. */
+import { type ErrorCode, PROBLEMS } from '../errors.ts';
+import type { Access, EndpointSpec } from '../http/endpoint.ts';
+
+const OF_SESSION = [
+  'access-token-missing',
+  'access-token-invalid',
+  'access-token-expired',
+  'session-ended',
+] as const satisfies readonly ErrorCode[];
+
+const ofAccess = (access: Access): readonly ErrorCode[] => {
+  switch (access) {
+    case 'public':
+      return [];
+    case 'session':
+      return OF_SESSION;
+    case 'recent-session':
+      return [...OF_SESSION, 'recent-login-needed'];
+    default:
+      return [...OF_SESSION, 'permission-missing'];
+  }
+};
+
+const ofInput = ({ params, query, body, rawBody }: EndpointSpec): readonly ErrorCode[] => [
+  ...(params === undefined && query === undefined ? [] : (['invalid-request', 'malformed-request'] as const)),
+  ...(rawBody === undefined ? [] : (['malformed-request', 'body-too-large', 'unsupported-media-type'] as const)),
+  ...(body === undefined
+    ? []
+    : ([
+        'invalid-request',
+        'malformed-json',
+        'malformed-request',
+        'body-too-large',
+        'unsupported-media-type',
+      ] as const)),
+];
+
+/** A session is looked up in the database, and so is nearly everything else; whoever changes something may find it closed for writing. */
+const ofDatabase = ({ method, access, isStatic = false }: EndpointSpec): readonly ErrorCode[] => {
+  if (isStatic && access === 'public') return [];
+  return method === 'get' ? ['database-unavailable'] : ['database-unavailable', 'database-read-only'];
+};
+
+/** Every code that this endpoint may answer with, by status. */
+export const problemsByStatus = (spec: EndpointSpec): ReadonlyMap<number, readonly ErrorCode[]> => {
+  const codes = new Set<ErrorCode>([
+    ...ofAccess(spec.access),
+    ...ofInput(spec),
+    ...ofDatabase(spec),
+    ...(spec.problems ?? []),
+    'rate-limited',
+    'internal',
+  ]);
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of [...codes].toSorted()) {
+    const { status } = PROBLEMS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return new Map([...byStatus].toSorted(([a], [b]) => a - b));
+};

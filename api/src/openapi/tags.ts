@@ -1,0 +1,29 @@
+/** The groups of endpoints, each with a page of its own in docs/api/. Called by document.ts and reference.ts. */
+import type { EndpointSpec } from '../http/endpoint.ts';
+import type { JsonSchema } from './schemas.ts';
+
+interface Tag {
+  readonly description: string;
+  /** In docs/. */
+  readonly page: string | undefined;
+}
+
+const TAGS: Readonly<Record<string, Tag>> = {
+  Accounts: { description: 'Open an account, prove its address, read and change it.', page: 'api/accounts.md' },
+  Sessions: { description: 'Log in, stay logged in, log out, here or everywhere.', page: 'api/sessions.md' },
+};
+
+/** A group that has no entry yet has no page either. */
+export const tagOf = (name: string): Tag => TAGS[name] ?? { description: '', page: undefined };
+
+export const tagNamesOf = (specs: readonly EndpointSpec[]): readonly string[] => {
+  const used = new Set(specs.map(({ tag }) => tag));
+  const known = Object.keys(TAGS).filter((name) => used.has(name));
+  return [...known, ...[...used].filter((name) => TAGS[name] === undefined)];
+};
+
+export const tagsOf = (specs: readonly EndpointSpec[]): readonly JsonSchema[] =>
+  tagNamesOf(specs).map((name) => {
+    const { description } = tagOf(name);
+    return description === '' ? { name } : { name, description };
+  });
