@@ -119,7 +119,7 @@ export class Accounts {
     const { database, passwords, sessions } = this.#deps;
     const tenantId = await this.#defaultTenant();
     const account = await database.inTenant(tenantId, (tx) => findLoginAccount(tx, email));
-    const isRight = await passwords.matches(password, account?.passwordHash, signal);
+    const isRight = await passwords.matches(password, account?.passwordHash, { signal });
     if (!isRight || account === undefined || !account.isUsable) {
       await database.inTenant(tenantId, (tx) => recordFailedLogin(tx, { tenantId, userId: account?.id, origin }));
       throw new AppError('invalid-credentials');
