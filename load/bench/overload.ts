@@ -1,0 +1,109 @@
+/**
+ * `overload`: ten times the logins that the core can hash, with me and validate beside them. Who is let in is served in time, who is not hears
+ * it at once, and nobody else notices.
+ */
+import { logins, reads, registerAtFullCost, renew } from './latchkey.ts';
+import { type Arrival, openLoop, quantile } from './load.ts';
+import { measureHashLimit } from './login.ts';
+import type { Figure } from './report.ts';
+import type { Scenario } from './scene.ts';
+
+const TIMES = 10;
+/** Of each of me and validate: enough for a p99, little enough to leave the core to the hashes. */
+const READS_PER_SECOND = 20;
+const READ_P99_MS = 50;
+const ACCEPTED_MAX_MS = 2_000;
+const REFUSED_P99_MS = 50;
+const EFFICIENCY = 0.95;
+const ACCOUNTS = 8;
+/** A queue that fills and empties is no steady state. */
+const SETTLE_SECONDS = 2;
+const MIN_SECONDS = 10;
+
+const single = (value: number): Figure['value'] => ({ median: value, min: value, max: value });
+
+const atMost = (name: string, value: number, limit: number, note?: string): Figure => ({
+  name,
+  unit: 'ms',
+  value: single(value),
+  target: `< ${limit} ms`,
+  isMet: value < limit,
+  ...(note === undefined ? {} : { note }),
+});
+
+const latencies = (arrivals: readonly Arrival[], status: number): readonly number[] =>
+  arrivals.filter((arrival) => arrival.status === status).map(({ ms }) => ms);
+
+const readFigure = (name: string, arrivals: readonly Arrival[]): Figure => {
+  const good = latencies(arrivals, 200);
+  const figure = atMost(
+    `overload: ${name}, p99`,
+    quantile(good, 0.99),
+    READ_P99_MS,
+    `p50 ${quantile(good, 0.5).toFixed(1)} ms`,
+  );
+  return good.length === arrivals.length ? figure : { ...figure, isMet: false, note: 'not all answered 200' };
+};
+
+const loginFigures = (arrivals: readonly Arrival[]): readonly Figure[] => {
+  const refused = arrivals.filter(({ status }) => status !== 200);
+  const isHonest = refused.every(({ status, head }) => status === 503 && /\r\nretry-after: \d/i.test(head));
+  return [
+    atMost('overload: accepted logins, longest', Math.max(...latencies(arrivals, 200)), ACCEPTED_MAX_MS),
+    {
+      ...atMost('overload: refused logins, p99', quantile(latencies(arrivals, 503), 0.99), REFUSED_P99_MS),
+      note: isHonest ? 'all 503 with Retry-After' : 'not all 503 with Retry-After',
+      isMet: isHonest && quantile(latencies(arrivals, 503), 0.99) < REFUSED_P99_MS,
+    },
+  ];
+};
+
+export const overload: Scenario = async ({ latchkey, seconds: roundSeconds, rounds }) => {
+  const server = await latchkey.serve();
+  try {
+    const emails = await registerAtFullCost(server.port, ACCOUNTS);
+    await renew(server.port, latchkey.sessions);
+    const before = await measureHashLimit(roundSeconds);
+    const seconds = Math.max(MIN_SECONDS, rounds * roundSeconds);
+    const [me, validate] = ['/api/v1/auth/me', '/api/v1/auth/validate'].map(
+      (path) => reads(path, latchkey.sessions, 1)[0],
+    );
+    if (me === undefined || validate === undefined) throw new Error('no session');
+    const attempts = before.perSecond * TIMES;
+    const all = { perSecond: attempts, seconds: seconds + SETTLE_SECONDS };
+    const readRate = { perSecond: READS_PER_SECOND, seconds };
+    const flood = openLoop(server.port, logins(emails), all);
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_SECONDS * 1000));
+    const cpuBefore = server.cpuSeconds();
+    const startedMs = performance.now();
+    const [meAnswers, validateAnswers] = await Promise.all([
+      openLoop(server.port, () => me.next(), readRate),
+      openLoop(server.port, () => validate.next(), readRate),
+    ]);
+    const cpuSeconds = server.cpuSeconds() - cpuBefore;
+    const elapsed = (performance.now() - startedMs) / 1000;
+    const loginAnswers = await flood;
+    const after = await measureHashLimit(roundSeconds);
+    const accepted = loginAnswers.filter(
+      ({ status, endedAt }) => status === 200 && endedAt > SETTLE_SECONDS && endedAt <= SETTLE_SECONDS + elapsed,
+    ).length;
+    const hashesPerCpuSecond = (before.perCpuSecond + after.perCpuSecond) / 2;
+    const efficiency = (100 * accepted) / cpuSeconds / hashesPerCpuSecond;
+    const limit = (before.perSecond + after.perSecond) / 2;
+    return [
+      readFigure('me', meAnswers),
+      readFigure('validate', validateAnswers),
+      ...loginFigures(loginAnswers),
+      {
+        name: 'overload: accepted logins, share of the hash limit',
+        unit: '%',
+        value: single(efficiency),
+        target: `≥ ${EFFICIENCY * 100} %`,
+        isMet: efficiency >= EFFICIENCY * 100,
+        note: `${(accepted / elapsed).toFixed(2)}/s of ${attempts.toFixed(0)}/s offered; bcrypt alone ${limit.toFixed(2)}/s`,
+      },
+    ];
+  } finally {
+    await server.stop();
+  }
+};
