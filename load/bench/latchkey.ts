@@ -1,4 +1,5 @@
 /** Our API as a subject: its processes, its sessions, its requests. Called by the scenarios. */
+import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { generateKeys } from '../../api/src/embedded/keys.ts';
@@ -139,7 +140,7 @@ export const logins = (emails: readonly string[]): (() => Buffer) => {
 /** Accounts whose hashes have the full cost: made by the measured server itself. */
 export const registerAtFullCost = async (port: number, count: number): Promise<readonly string[]> => {
   const connection = await Connection.open(port);
-  const emails = Array.from({ length: count }, (_, index) => `full-cost-${index}@example.com`);
+  const emails = Array.from({ length: count }, () => `full-cost-${randomUUID()}@example.com`);
   for (const email of emails) await send(connection, 'register', { email, password: PASSWORD });
   connection.close();
   return emails;
