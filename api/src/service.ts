@@ -19,7 +19,10 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { startMetricsRefresh } from './metrics-refresh.ts';
 import { createHealth } from './routes/health.ts';
 import { Accounts } from './services/accounts.ts';
+import { FeatureFlags } from './services/feature-flags.ts';
+import { createModes, type Modes } from './services/modes.ts';
 import { createPermissions } from './services/permissions.ts';
+import { Profiles } from './services/profile.ts';
 import { Sessions } from './services/sessions.ts';
 
 export interface ServiceDeps extends AppOptions {
@@ -42,27 +45,34 @@ interface Resources {
   readonly queue: HashQueue;
   readonly lifetime: Lifetime;
   readonly metrics: Metrics;
+  readonly modes: Modes;
 }
 
 /** @throws ConfigError when the database role would see every tenant's rows. A database that is away is no reason not to start. */
 export const startService = async (deps: ServiceDeps): Promise<Service> => {
   const { config, log } = deps;
   const resources = open(deps);
-  const { database, redis, queue, lifetime, metrics } = resources;
-  if ((await database.state()) === 'unsafe-role') {
+  const { database, redis, queue, lifetime, metrics, modes } = resources;
+  const state = await database.state();
+  if (state === 'unsafe-role') {
     await database.close();
     throw new ConfigError([
       'DATABASE_URL: the role is a superuser or bypasses row level security; use one that is neither',
     ]);
   }
+  // A pod that starts during maintenance must not open for the blink of an eye.
+  if (state === 'up')
+    await modes.refresh().catch((error: unknown) => log.warn({ error }, 'the modes are not known yet'));
   const port = await lifetime.listen(createApp(assemble(deps, resources), deps), config.port);
   const stopRefresh = startMetricsRefresh(database, metrics, log);
+  const stopModes = modes.start();
   log.info({ port, hashWidth: queue.width, appEnv: config.appEnv }, 'listening');
   return {
     port,
     stop: async () => {
       await lifetime.drain(config.shutdownGraceMs);
       stopRefresh();
+      stopModes();
       await queue.idle();
       await database.close();
       redis?.close();
@@ -72,18 +82,20 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
 
 const open = ({ config, secrets, log }: ServiceDeps): Resources => {
   const metrics = createMetrics();
-  metrics.auth.rolloutPercentage.set(config.rolloutPercentage);
   const onIdleError = (error: unknown): void => log.warn({ error }, 'an idle database connection was lost');
+  const database = new Database({ url: secrets.databaseUrl, metrics, onIdleError });
   return {
     metrics,
-    database: new Database({ url: secrets.databaseUrl, metrics, onIdleError }),
+    database,
+    modes: createModes({ ...config, database, metrics, log }),
     redis: secrets.redisUrl === undefined ? undefined : connectRedis(secrets.redisUrl, log),
     queue: new HashQueue(hashWidth()),
     lifetime: new Lifetime(log),
   };
 };
 
-const assemble = (deps: ServiceDeps, { database, redis, queue, lifetime, metrics }: Resources): AppDeps => {
+const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
+  const { database, redis, queue, lifetime, metrics, modes } = resources;
   const { config, secrets, log, nowMs = Date.now } = deps;
   const readTruth = (sessionId: string, tenantId: string): Promise<boolean> =>
     database.inTenant(tenantId, (tx) => isSessionLive(tx, sessionId, nowMs()));
@@ -107,6 +119,9 @@ const assemble = (deps: ServiceDeps, { database, redis, queue, lifetime, metrics
     redis,
     sessions,
     accounts,
+    modes,
+    profiles: new Profiles(database),
+    featureFlags: new FeatureFlags({ ...config, database }),
     health,
     lifetime,
     browsers: createBrowsers(csrf, nowMs),

@@ -73,39 +73,6 @@ export const recordFailedLogin = async (
   );
 };
 
-const profileRow = z.object({
-  id: z.uuid(),
-  email: z.string(),
-  email_verified: z.boolean(),
-  first_name: z.string().nullable(),
-  last_name: z.string().nullable(),
-  display_name: z.string(),
-  roles: z.array(z.string()),
-  permissions: z.array(z.string()),
-  expires_at: z.date(),
-  absolute_expires_at: z.date(),
-});
-
-export type ProfileRow = Readonly<z.infer<typeof profileRow>>;
-
-/** The account behind a live session, with what it may do. */
-export const findProfile = async (
-  tx: Transaction,
-  userId: string,
-  sessionId: string,
-): Promise<ProfileRow | undefined> => {
-  const { rows } = await tx.query(
-    `SELECT u.id, u.email, u.email_verified, u.first_name, u.last_name, u.display_name, s.expires_at, s.absolute_expires_at,
-            ARRAY(SELECT r.slug FROM auth.user_roles ur JOIN auth.roles r ON r.id = ur.role_id
-                  WHERE ur.user_id = u.id AND (ur.expires_at IS NULL OR ur.expires_at > now()) ORDER BY r.role_level DESC) AS roles,
-            ARRAY(SELECT permission_name FROM auth.get_user_permissions(u.id)) AS permissions
-     FROM auth.users_extended u JOIN auth.user_sessions s ON s.user_id = u.id
-     WHERE u.id = $1 AND s.id = $2 AND s.status = 'active' AND u.is_active AND u.deleted_at IS NULL`,
-    [userId, sessionId],
-  );
-  return rows[0] === undefined ? undefined : profileRow.parse(rows[0]);
-};
-
 /** The organization's id; organizations are no tenant's rows, so no tenant is set. */
 export const findOrganization = async (database: Database, slug: string): Promise<string | undefined> => {
   const [row] = await database.query('SELECT id FROM public.organization WHERE slug = $1', [slug]);

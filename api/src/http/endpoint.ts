@@ -4,6 +4,7 @@
  */
 import type { Request, Response } from 'express';
 import type { z } from 'zod';
+import type { ClosedBy } from '../core/modes.ts';
 import type { Origin } from '../db/sessions.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Caller } from './authenticate.ts';
@@ -42,6 +43,8 @@ export interface EndpointSpec {
   readonly limit?: LimitPolicy;
   /** Answers out of this process: PostgreSQL and Redis may be away. */
   readonly isStatic?: boolean;
+  /** Answers even while the service is closed by these (http/mode-gate.ts); everything else gets a 503 then. */
+  readonly openDuring?: readonly ClosedBy[];
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   /** JSON, unless `bodyType` says what else. Strict objects: unknown fields are refused. */

@@ -1,5 +1,5 @@
 /**
- * Serves endpoints: access, limit, body, schemas, handler, answer, in this order. Called by app.ts; http/endpoint.ts says what an endpoint is.
+ * Serves endpoints: mode, access, limit, body, schemas, handler, answer, in this order. Called by app.ts; http/endpoint.ts says what an endpoint is.
  * What needs no body reads none.
  */
 import { type Request, type RequestHandler, type Response, Router, raw } from 'express';
@@ -10,8 +10,10 @@ import { callerOf, type Identify, requireSession } from './authenticate.ts';
 import { clientAddress } from './client-address.ts';
 import { type Access, type Endpoint, type EndpointSpec, expressPath, type LimitPolicy, pathsOf } from './endpoint.ts';
 import { jsonBody } from './json-body.ts';
+import { type ModeSource, modeGate } from './mode-gate.ts';
 
 export interface MountDeps {
+  readonly modes: ModeSource;
   readonly identify: Identify;
   readonly requireRecentSession: RequestHandler;
   readonly requirePermission: (permission: string) => RequestHandler;
@@ -115,6 +117,7 @@ export const mountEndpoints = (endpoints: readonly Endpoint[], deps: MountDeps):
     const { spec } = endpoint;
     const chain = [
       nameRoute(spec.path),
+      modeGate(deps.modes)(spec),
       ...accessHandlers(spec.access, deps),
       ...(spec.limit === undefined ? [] : [deps.limitBy(spec.limit)]),
       ...bodyHandlers(spec),

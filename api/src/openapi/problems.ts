@@ -1,6 +1,7 @@
 /** Which refusals an endpoint can answer with, from what it declares. Called by document.ts; the reference and the tests read the same list. */
 import { type ErrorCode, PROBLEMS } from '../errors.ts';
 import type { Access, EndpointSpec } from '../http/endpoint.ts';
+import { closingModes } from '../http/mode-gate.ts';
 
 const OF_SESSION = [
   'access-token-missing',
@@ -24,7 +25,7 @@ const ofAccess = (access: Access): readonly ErrorCode[] => {
 
 const ofInput = ({ params, query, body, rawBody }: EndpointSpec): readonly ErrorCode[] => [
   ...(params === undefined && query === undefined ? [] : (['invalid-request', 'malformed-request'] as const)),
-  ...(rawBody === undefined ? [] : (['malformed-request', 'body-too-large', 'unsupported-media-type'] as const)),
+  ...(rawBody === undefined ? [] : (['invalid-request', 'malformed-request', 'body-too-large', 'unsupported-media-type'] as const)),
   ...(body === undefined
     ? []
     : ([
@@ -48,6 +49,7 @@ export const problemsByStatus = (spec: EndpointSpec): ReadonlyMap<number, readon
     ...ofAccess(spec.access),
     ...ofInput(spec),
     ...ofDatabase(spec),
+    ...closingModes(spec),
     ...(spec.problems ?? []),
     'rate-limited',
     'internal',

@@ -5,11 +5,13 @@ import { type Browsers, browserSession } from '../http/browsers.ts';
 import { REFRESH_COOKIE, readCookie } from '../http/cookies.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import type { Accounts } from '../services/accounts.ts';
+import type { Profiles } from '../services/profile.ts';
 import type { Sessions } from '../services/sessions.ts';
 import { email, isoTime, newPassword, opaqueToken, password, personName } from './fields.ts';
 
 export interface AuthRouteDeps {
   readonly accounts: Accounts;
+  readonly profiles: Profiles;
   readonly sessions: Sessions;
   readonly browsers: Browsers;
 }
@@ -67,6 +69,7 @@ const validate = (method: 'get' | 'post'): Endpoint =>
       tag: 'Sessions',
       summary: 'Say whose session an access token belongs to',
       access: 'session',
+      openDuring: ['maintenance'],
       answers: { 200: { description: 'The token is good and its session is live', schema: validity } },
     },
     ({ who }) => ({
@@ -82,7 +85,7 @@ const validate = (method: 'get' | 'post'): Endpoint =>
   );
 
 /** Most of the traffic, without a body: app.ts mounts them first. */
-export const hotEndpoints = ({ accounts }: AuthRouteDeps): readonly Endpoint[] => [
+export const hotEndpoints = ({ profiles }: AuthRouteDeps): readonly Endpoint[] => [
   validate('get'),
   validate('post'),
   endpoint(
@@ -93,11 +96,12 @@ export const hotEndpoints = ({ accounts }: AuthRouteDeps): readonly Endpoint[] =
       tag: 'Sessions',
       summary: 'Show the account and the session of an access token',
       access: 'session',
+      openDuring: ['maintenance'],
       answers: { 200: { description: 'Account and session', schema: profile } },
     },
     async ({ who }) => ({
       status: 200,
-      body: await accounts.profile(who),
+      body: await profiles.me(who),
     }),
   ),
 ];
@@ -163,6 +167,7 @@ const refresh = ({ sessions, browsers }: AuthRouteDeps): Endpoint =>
       tag: 'Sessions',
       summary: "Exchange a refresh token, from the body or a browser's cookie, for the next pair",
       access: 'public',
+      openDuring: ['maintenance'],
       takesCredential: true,
       body: z.strictObject({ refreshToken: opaqueToken.optional() }).optional(),
       answers: { 200: { description: 'The next pair; the same one for a retry within 30 s', schema: startedSession } },
@@ -194,6 +199,7 @@ const logout = ({ sessions, browsers }: AuthRouteDeps): Endpoint =>
       tag: 'Sessions',
       summary: 'End the session of the access token, or of the refresh token in the body or cookie',
       access: 'public',
+      openDuring: ['maintenance', 'auth-disabled'],
       body: z.strictObject({ refreshToken: opaqueToken.optional() }).optional(),
       answers: { 204: { description: 'The session has ended; cookies are taken away' } },
       problems: [

@@ -1,6 +1,7 @@
 /** The fields that several endpoints take, each with what it must be. Used by the schemas of the files beside it. */
 import { z } from 'zod';
 import { MAX_PASSWORD_LENGTH, passwordWeaknesses } from '../core/password-policy.ts';
+import { plainText } from '../http/plain-text.ts';
 
 /** Normalised before it is judged: a check of what is not stored is no check (Auth.js GHSA-7rqj-j65f-68wh). */
 export const email = z
@@ -16,13 +17,19 @@ export const newPassword = z.string().superRefine((text, context) => {
   if (lacks.length > 0) context.addIssue({ code: 'custom', message: `must have ${lacks.join(', ')}` });
 });
 
-/** PostgreSQL cannot store NUL, and nobody's name has control characters. */
+/** PostgreSQL cannot store NUL, nobody's name has control characters, and a page that shows it must find no HTML in it. */
 export const personName = z
   .string()
-  .trim()
-  .min(1)
-  .max(100)
-  .regex(/^\P{Cc}+$/u, 'must have no control characters');
+  .max(200)
+  .transform(plainText)
+  .pipe(
+    z
+      .string()
+      .trim()
+      .min(1)
+      .max(100)
+      .regex(/^\P{Cc}+$/u, 'must have no control characters'),
+  );
 
 export const opaqueToken = z.string().min(1).max(512);
 

@@ -1,6 +1,6 @@
-/** Accounts: registration, the password check of a login, the profile. Called by routes/auth.ts; statements in db/accounts.ts. */
+/** Accounts: registration, the password check of a login. Called by routes/auth.ts; statements in db/accounts.ts. */
 import type { Passwords } from '../crypto/passwords.ts';
-import { findLoginAccount, findOrganization, findProfile, insertAccount, recordFailedLogin } from '../db/accounts.ts';
+import { findLoginAccount, findOrganization, insertAccount, recordFailedLogin } from '../db/accounts.ts';
 import type { Database } from '../db/database.ts';
 import type { Origin, SessionClient } from '../db/sessions.ts';
 import { isUniqueViolation } from '../db/sqlstate.ts';
@@ -20,21 +20,6 @@ export interface Login {
   readonly password: string;
   readonly client?: SessionClient;
   readonly origin: Origin;
-}
-
-/** What `me` shows. Times are ISO 8601. */
-export interface Profile {
-  readonly user: {
-    readonly id: string;
-    readonly email: string;
-    readonly emailVerified: boolean;
-    readonly firstName: string | null;
-    readonly lastName: string | null;
-    readonly displayName: string;
-    readonly roles: readonly string[];
-    readonly permissions: readonly string[];
-  };
-  readonly session: { readonly id: string; readonly expiresAt: string; readonly absoluteExpiresAt: string };
 }
 
 export interface AccountDeps {
@@ -85,33 +70,6 @@ export class Accounts {
     } finally {
       stop();
     }
-  }
-
-  /** @throws AppError `session-ended` | `database-unavailable` */
-  async profile(who: {
-    readonly userId: string;
-    readonly sessionId: string;
-    readonly tenantId: string;
-  }): Promise<Profile> {
-    const row = await this.#deps.database.inTenant(who.tenantId, (tx) => findProfile(tx, who.userId, who.sessionId));
-    if (row === undefined) throw new AppError('session-ended');
-    return {
-      user: {
-        id: row.id,
-        email: row.email,
-        emailVerified: row.email_verified,
-        firstName: row.first_name,
-        lastName: row.last_name,
-        displayName: row.display_name,
-        roles: row.roles,
-        permissions: row.permissions,
-      },
-      session: {
-        id: who.sessionId,
-        expiresAt: row.expires_at.toISOString(),
-        absoluteExpiresAt: row.absolute_expires_at.toISOString(),
-      },
-    };
   }
 
   /** No connection is held while the password is hashed: 250 ms of a core must not cost a place in the pool. */
