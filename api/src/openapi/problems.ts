@@ -25,7 +25,9 @@ const ofAccess = (access: Access): readonly ErrorCode[] => {
 
 const ofInput = ({ params, query, body, rawBody }: EndpointSpec): readonly ErrorCode[] => [
   ...(params === undefined && query === undefined ? [] : (['invalid-request', 'malformed-request'] as const)),
-  ...(rawBody === undefined ? [] : (['invalid-request', 'malformed-request', 'body-too-large', 'unsupported-media-type'] as const)),
+  ...(rawBody === undefined
+    ? []
+    : (['invalid-request', 'malformed-request', 'body-too-large', 'unsupported-media-type'] as const)),
   ...(body === undefined
     ? []
     : ([

@@ -11,6 +11,10 @@ interface Tag {
 const TAGS: Readonly<Record<string, Tag>> = {
   Accounts: { description: 'Open an account, prove its address, read and change it.', page: 'api/accounts.md' },
   Sessions: { description: 'Log in, stay logged in, log out, here or everywhere.', page: 'api/sessions.md' },
+  Profile: {
+    description: 'Names, preferences, picture and feature flags of the account itself.',
+    page: 'api/profile.md',
+  },
 };
 
 /** A group that has no entry yet has no page either. */
