@@ -7,7 +7,7 @@ export const modeVariables = {
   AUTH_ROLLOUT_PERCENTAGE: variable(
     integer(0, 100).default(100),
     '100',
-    'How many percent of the users have it; shown as `auth_rollout_percentage`.',
+    'How many percent of the users have it. A flag `auth_rollout` in the database replaces it.',
   ),
   DISABLE_AUTH: variable(flag.default(false), 'false', 'Switches authentication off: its endpoints answer 503.'),
   MAINTENANCE_MODE: variable(
