@@ -13,6 +13,7 @@ import { createIdentify } from './http/authenticate.ts';
 import { createBrowsers } from './http/browsers.ts';
 import { createCsrf } from './http/csrf.ts';
 import { requirePermission, requireRecentSession } from './http/permissions.ts';
+import { createRateLimits } from './http/rate-limit.ts';
 import { Lifetime } from './lifetime.ts';
 import type { Log } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -23,6 +24,7 @@ import { FeatureFlags } from './services/feature-flags.ts';
 import { createModes, type Modes } from './services/modes.ts';
 import { createPermissions } from './services/permissions.ts';
 import { Profiles } from './services/profile.ts';
+import { createRateLimitAudit } from './services/rate-limit-audit.ts';
 import { Sessions } from './services/sessions.ts';
 
 export interface ServiceDeps extends AppOptions {
@@ -112,11 +114,12 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
   });
   const csrf = createCsrf({ ...secrets, ...config });
   const permissions = createPermissions(database, nowMs);
+  const onViolation = createRateLimitAudit({ ...config, database, redis, log, nowMs });
+  const rateLimits = createRateLimits({ redis, limits: config, metrics, nowMs, onViolation });
   return {
     ...config,
     log,
     metrics,
-    redis,
     sessions,
     accounts,
     modes,
@@ -128,6 +131,7 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     identify: createIdentify({ tokens: accessTokens, liveness, csrf }),
     requirePermission: requirePermission(permissions),
     requireRecentSession: requireRecentSession(permissions),
-    limitBy: () => (_request, _response, next) => next(),
+    generalLimit: rateLimits.general,
+    limitBy: rateLimits.limitBy,
   };
 };

@@ -5,15 +5,12 @@
 import { randomUUID } from 'node:crypto';
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import helmet, { type HelmetOptions } from 'helmet';
-import type { RedisConnections } from '../cache/redis.ts';
 import type { Metrics } from '../metrics.ts';
 import { allowOrigins } from './cors.ts';
-import { rateLimiter } from './rate-limit.ts';
 
 export interface GuardDeps {
-  readonly redis: RedisConnections | undefined;
   readonly metrics: Metrics;
-  readonly rateLimitPerMinute: number;
+  readonly generalLimit: RequestHandler;
   readonly allowedOrigins: readonly string[];
   /** Paths that exist: everything else shares one metric label, so that scanners cannot fill the memory with series. */
   readonly routes: ReadonlySet<string>;
@@ -64,4 +61,4 @@ export const guard = (deps: GuardDeps): Router =>
     .use(helmet(HEADERS))
     .use(count(deps.metrics, deps.routes))
     .use(allowOrigins(deps.allowedOrigins))
-    .use(rateLimiter({ redis: deps.redis, limitPerMinute: deps.rateLimitPerMinute, metrics: deps.metrics }));
+    .use(deps.generalLimit);

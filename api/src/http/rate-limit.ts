@@ -1,99 +1,84 @@
 /**
- * Requests a client and minute: counted in Redis for all pods together, in this process while Redis is away. Never unlimited, never 500.
- * Called by http/guard.ts.
+ * The rate limits: the general one of http/guard.ts, and those of single endpoints, which http/mount.ts asks for by policy. Assembled by service.ts.
+ * express-rate-limit counts, tells (`RateLimit`, `RateLimit-Policy`) and refuses; the stores in cache/ say by what.
  */
 import type { RequestHandler } from 'express';
-import {
-  type ClientRateLimitInfo,
-  ipKeyGenerator,
-  MemoryStore,
-  type Options,
-  rateLimit,
-  type Store,
-} from 'express-rate-limit';
-import { RedisStore } from 'rate-limit-redis';
-import { z } from 'zod';
+import { rateLimit, type Store } from 'express-rate-limit';
+import { ExactLimit } from '../cache/exact-limit.ts';
 import type { RedisConnections } from '../cache/redis.ts';
+import { SharedLimit } from '../cache/shared-limit.ts';
+import type { LimitConfig } from '../config/limits.ts';
+import type { Policy } from '../core/sliding-window.ts';
 import { AppError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { clientAddress } from './client-address.ts';
+import { clientAddress, clientOf } from './client-address.ts';
+import type { LimitPolicy } from './endpoint.ts';
 
-/** What the store's scripts answer: a script's digest, a count, or a count with its time left. */
-const scalar = z.union([z.string(), z.number()]);
-const reply = z.union([scalar, z.array(scalar)]);
-
-const WINDOW_MS = 60_000;
-
-/** Redis first; whatever goes wrong with it, the process counts instead. */
-class FallbackStore implements Store {
-  readonly prefix = 'latchkey:rate:';
-  readonly #local = new MemoryStore();
-  readonly #redis: RedisConnections | undefined;
-  #shared: RedisStore | undefined;
-
-  constructor(redis: RedisConnections | undefined) {
-    this.#redis = redis;
-  }
-
-  init(options: Options): void {
-    this.#local.init(options);
-    const redis = this.#redis;
-    if (redis === undefined) return;
-    redis.commands.on('ready', () => void this.#share(redis, options));
-    if (redis.isReady()) void this.#share(redis, options);
-  }
-
-  /** Loads the store's scripts; a restarted Redis has forgotten them, so this runs at every (re)connection. */
-  async #share(redis: RedisConnections, options: Options): Promise<void> {
-    const store = new RedisStore({
-      prefix: this.prefix,
-      sendCommand: async (command: string, ...args: string[]) =>
-        reply.parse(await redis.commands.call(command, ...args)),
-    });
-    try {
-      await store.init(options);
-      this.#shared = store;
-    } catch {
-      this.#shared = undefined; // the process counts until the next connection
-    }
-  }
-
-  async increment(key: string): Promise<ClientRateLimitInfo> {
-    // Counted here in any case: when Redis goes, nobody starts from zero.
-    const local = await this.#local.increment(key);
-    if (this.#shared === undefined || this.#redis?.isReady() !== true) return local;
-    return this.#shared.increment(key).catch(() => local);
-  }
-
-  async decrement(key: string): Promise<void> {
-    await this.#local.decrement(key);
-    await this.#shared?.decrement(key).catch(() => undefined);
-  }
-
-  async resetKey(key: string): Promise<void> {
-    await this.#local.resetKey(key);
-    await this.#shared?.resetKey(key).catch(() => undefined);
-  }
+/** A request that was refused for coming too often. */
+export interface Violation {
+  readonly policy: LimitPolicy | 'api';
+  /** The address or the prefix that is counted. */
+  readonly client: string;
+  readonly windowMs: number;
+  readonly method: string;
+  readonly route: string;
 }
 
 export interface RateLimitDeps {
   readonly redis: RedisConnections | undefined;
-  readonly limitPerMinute: number;
+  readonly limits: LimitConfig;
   readonly metrics: Metrics;
+  readonly nowMs: () => number;
+  /** Hears of every refusal; must not throw and is not waited for. */
+  readonly onViolation: (violation: Violation) => void;
 }
 
-export const rateLimiter = ({ redis, limitPerMinute, metrics }: RateLimitDeps): RequestHandler =>
+export interface RateLimits {
+  readonly general: RequestHandler;
+  readonly limitBy: (policy: LimitPolicy) => RequestHandler;
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+const policiesOf = (limits: LimitConfig): Readonly<Record<LimitPolicy | 'api', Policy>> => ({
+  api: { limit: limits.rateLimitPerMinute, windowMs: MINUTE_MS },
+  login: { limit: limits.loginLimitPerMinute, windowMs: MINUTE_MS },
+  registration: { limit: limits.registrationLimitPerHour, windowMs: HOUR_MS },
+  reset: { limit: limits.resetLimitPerHour, windowMs: HOUR_MS },
+});
+
+export const createRateLimits = (deps: RateLimitDeps): RateLimits => {
+  const policies = policiesOf(deps.limits);
+  const storeDeps = (name: LimitPolicy | 'api') => ({ ...deps, name, policy: policies[name] });
+  const limiter = (name: LimitPolicy | 'api', store: Store): RequestHandler =>
+    limiterOf(name, policies[name], store, deps);
+  const exact = (name: LimitPolicy): RequestHandler => limiter(name, new ExactLimit(storeDeps(name)));
+  const byPolicy = { login: exact('login'), registration: exact('registration'), reset: exact('reset') };
+  return { general: limiter('api', new SharedLimit(storeDeps('api'))), limitBy: (policy) => byPolicy[policy] };
+};
+
+const limiterOf = (
+  name: LimitPolicy | 'api',
+  { limit, windowMs }: Policy,
+  store: Store,
+  { metrics, onViolation }: RateLimitDeps,
+): RequestHandler =>
   rateLimit({
-    windowMs: WINDOW_MS,
-    limit: limitPerMinute,
+    windowMs,
+    limit,
     standardHeaders: 'draft-8',
     legacyHeaders: false,
-    identifier: 'api',
-    store: new FallbackStore(redis),
-    // An IPv6 customer owns a /56 at least: one bucket for all its addresses. A mapped IPv4 address is that IPv4 address.
-    keyGenerator: (request) => ipKeyGenerator(clientAddress(request), 56),
-    handler: () => {
+    identifier: name,
+    store,
+    keyGenerator: (request) => clientOf(clientAddress(request)),
+    // `Retry-After` is set by then, from the store's resetTime.
+    handler: (request, response) => {
       metrics.auth.rateLimitExceeded.inc();
+      const { method } = request;
+      const route: unknown = response.locals['route'];
+      const client = clientOf(clientAddress(request));
+      onViolation({ policy: name, client, windowMs, method, route: typeof route === 'string' ? route : 'unmatched' });
       throw new AppError('rate-limited');
     },
     validate: false, // its checks guess at the trust-proxy setting and write to the console; ours is an explicit list

@@ -5,8 +5,6 @@ import { eventually } from '../../support/eventually.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { TestRedis } from '../../support/redis.ts';
 
-const LIMIT = 60;
-
 describe('without redis', () => {
   let database: TestDatabase;
   let redis: TestRedis;
@@ -121,65 +119,5 @@ describe('without redis', () => {
     const fresh = await Api.start({ databaseUrl: database.url, redisUrl: redis.url });
     expect((await fresh.validate(accessToken)).body).to.include({ code: 'session-ended' });
     await fresh.stop();
-  });
-
-  describe('rate limits', () => {
-    let limited: Api;
-    beforeEach(async () => {
-      limited = await Api.start({
-        databaseUrl: database.url,
-        redisUrl: redis.url,
-        env: { RATE_LIMIT_PER_MINUTE: String(LIMIT) },
-      });
-      await eventually('ready', 5_000, async () => (await readiness(limited)) === 'ok');
-    });
-    afterEach(() => limited.stop());
-
-    const probe = (api: Api) => api.get('/api/v1/auth/validate');
-    const spend = (api: Api, count: number) => Promise.all(Array.from({ length: count }, () => probe(api)));
-
-    it('refuse with 429, Retry-After and RateLimit headers, and count the refusal', async () => {
-      await spend(limited, LIMIT);
-      const answer = await probe(limited);
-      expect([answer.status, answer.body['code']]).to.deep.equal([429, 'rate-limited']);
-      expect(Number(answer.headers['retry-after'])).to.be.within(1, 60);
-      expect(answer.headers['ratelimit']).to.match(/r=0; t=\d+/);
-      expect(answer.headers['ratelimit-policy']).to.match(/q=60; w=60/);
-      expect(await limited.metric('auth_rate_limit_exceeded_total')).to.equal(1);
-      expect((await limited.get('/api/health/ready')).status, 'probes are not limited').to.equal(200);
-    });
-
-    it('are one budget for all pods', async () => {
-      const sibling = await Api.start({
-        databaseUrl: database.url,
-        redisUrl: redis.url,
-        env: { RATE_LIMIT_PER_MINUTE: String(LIMIT) },
-      });
-      await eventually('ready', 5_000, async () => (await readiness(sibling)) === 'ok');
-      await spend(limited, LIMIT / 2);
-      const answers = await spend(sibling, LIMIT);
-      await sibling.stop();
-      expect(answers.filter((answer) => answer.status === 429)).to.have.length(LIMIT / 2);
-    });
-
-    it('hold while redis is away: what was spent stays spent', async () => {
-      await spend(limited, LIMIT - 10);
-      await redis.kill();
-      await eventually('degraded', 5_000, async () => (await readiness(limited)) === 'degraded');
-      const answers = await spend(limited, 30);
-      expect(answers.filter((answer) => answer.status === 429)).to.have.length(20);
-      expect(answers.filter((answer) => answer.status >= 500)).to.deep.equal([]);
-      await redis.start();
-      await eventually('ok', 10_000, async () => (await readiness(limited)) === 'ok');
-      expect((await probe(limited)).status).to.be.oneOf([401, 429]);
-    });
-
-    it('cannot be moved by a header that no trusted proxy sent', async () => {
-      for (let i = 0; i < LIMIT; i += 1) {
-        await limited.get('/api/v1/auth/validate', { headers: { 'x-forwarded-for': `203.0.113.${i}` } });
-      }
-      const answer = await limited.get('/api/v1/auth/validate', { headers: { 'x-forwarded-for': '203.0.113.250' } });
-      expect(answer.status).to.equal(429);
-    });
   });
 });
