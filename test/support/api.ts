@@ -5,6 +5,7 @@ import { readConfig } from '../../api/src/config.ts';
 import { generateKeys } from '../../api/src/embedded/keys.ts';
 import { createLog } from '../../api/src/log.ts';
 import { type Service, startService } from '../../api/src/service.ts';
+import { contractFault } from './contract.ts';
 
 const { databasePassword: _unused, ...KEYS } = generateKeys();
 
@@ -56,8 +57,12 @@ export class Api {
   readonly #service: Service;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
-  private constructor(service: Service) {
+  /** Something of the test's own answers too: the document knows nothing of that. */
+  readonly #isFaulty: boolean;
+
+  private constructor(service: Service, isFaulty: boolean) {
     this.#service = service;
+    this.#isFaulty = isFaulty;
   }
 
   static async start({ databaseUrl, redisUrl = '', env = {}, nowMs, beforeRoutes }: ApiOptions): Promise<Api> {
@@ -77,6 +82,7 @@ export class Api {
     const log = createLog(config.logLevel, undefined);
     return new Api(
       await startService({ config, secrets, log, ...(nowMs && { nowMs }), ...(beforeRoutes && { beforeRoutes }) }),
+      beforeRoutes !== undefined,
     );
   }
 
@@ -94,6 +100,7 @@ export class Api {
     return this.#service.stop();
   }
 
+  /** @throws when the answer is not what the OpenAPI document says of the request (contract.ts) */
   send(method: string, path: string, { body, rawBody, bearer, headers = {} }: RequestOptions = {}): Promise<Answer> {
     const payload = rawBody ?? (body === undefined ? undefined : JSON.stringify(body));
     const sent = {
@@ -112,7 +119,11 @@ export class Api {
           response.on('error', reject);
           response.on('end', () => {
             const text = Buffer.concat(chunks).toString();
-            resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: parseBody(text) });
+            const status = response.statusCode ?? 0;
+            const answer = { status, headers: response.headers, text, body: parseBody(text) };
+            const fault = this.#isFaulty ? undefined : contractFault(method, path, answer);
+            if (fault === undefined) resolve(answer);
+            else reject(new Error(`${method} ${path}: ${fault}\n${text.slice(0, 500)}`));
           });
         },
       );

@@ -10,6 +10,10 @@ const OF_SESSION = [
   'session-ended',
 ] as const satisfies readonly ErrorCode[];
 
+/** A session that came in a cookie must show that its own page asked (http/csrf.ts). */
+const ofBrowsers = ({ access, method }: EndpointSpec): readonly ErrorCode[] =>
+  access === 'public' || method === 'get' ? [] : ['csrf-token-invalid', 'origin-not-allowed'];
+
 const ofAccess = (access: Access): readonly ErrorCode[] => {
   switch (access) {
     case 'public':
@@ -49,6 +53,7 @@ const ofDatabase = ({ method, access, isStatic = false }: EndpointSpec): readonl
 export const problemsByStatus = (spec: EndpointSpec): ReadonlyMap<number, readonly ErrorCode[]> => {
   const codes = new Set<ErrorCode>([
     ...ofAccess(spec.access),
+    ...ofBrowsers(spec),
     ...ofInput(spec),
     ...ofDatabase(spec),
     ...closingModes(spec),
