@@ -32,7 +32,10 @@ const details = z
   .meta({ id: 'ProfileDetails' });
 
 /** E.164, as every telephone network writes it. */
-const phone = z.string().regex(/^\+[1-9]\d{6,14}$/, 'must look like +27123456789');
+const phone = z
+  .string()
+  .regex(/^\+[1-9]\d{6,14}$/, 'must look like +27123456789')
+  .meta({ examples: ['+27123456789'] });
 
 const profileEndpoints = ({ profiles }: ProfileRouteDeps): readonly Endpoint[] => [
   endpoint(

@@ -66,7 +66,7 @@ describe('the OpenAPI document', () => {
       const validate = compile(schema);
       return validate(example) ? [] : [{ example, errors: validate.errors }];
     });
-    expect(misfits).to.deep.equal([]);
+    expect(misfits, 'the field needs .meta({ examples: […] })').to.deep.equal([]);
   });
 
   it('shows a problem of each code that fits its schema', () => {
