@@ -3,6 +3,7 @@
  * Secrets come back in an object of their own, so that nobody logs them with the rest.
  */
 import { z } from 'zod';
+import { type AuditConfig, type AuditKeyring, auditVariables, readAudit, readAuditKeys } from './config/audit.ts';
 import { type BrowserConfig, browserVariables, readBrowser } from './config/browser.ts';
 import { type GuessingConfig, guessingVariables, readGuessing } from './config/guessing.ts';
 import { type LimitConfig, limitVariables, readLimits } from './config/limits.ts';
@@ -23,6 +24,7 @@ export const environment = z.object({
   ...limitVariables,
   ...modeVariables,
   ...browserVariables,
+  ...auditVariables,
 });
 
 type Environment = z.infer<typeof environment>;
@@ -35,7 +37,8 @@ export interface Config
     MailConfig,
     LimitConfig,
     ModeConfig,
-    BrowserConfig {}
+    BrowserConfig,
+    AuditConfig {}
 
 export interface Secrets {
   readonly databaseUrl: string;
@@ -47,6 +50,7 @@ export interface Secrets {
   readonly previousPeppers: readonly Buffer[];
   readonly encryptionKey: Buffer;
   readonly previousEncryptionKeys: readonly Buffer[];
+  readonly auditKeys: AuditKeyring;
 }
 
 /** Every violation at once, one line each, with no value in it. */
@@ -92,6 +96,7 @@ const present = (env: Environment): Config => ({
   ...readLimits(env),
   ...readModes(env),
   ...readBrowser(env),
+  ...readAudit(env),
 });
 
 const presentSecrets = (env: Environment): Secrets => ({
@@ -104,4 +109,5 @@ const presentSecrets = (env: Environment): Secrets => ({
   previousPeppers: env.PASSWORD_PEPPERS_PREVIOUS,
   encryptionKey: env.ENCRYPTION_KEY,
   previousEncryptionKeys: env.ENCRYPTION_KEYS_PREVIOUS,
+  auditKeys: readAuditKeys(env),
 });

@@ -90,11 +90,19 @@ const databaseMetrics = (registers: Registry[]) => {
   };
 };
 
+const auditMetrics = (registers: Registry[]) => ({
+  chainLength: gauge(registers, 'auth_audit_chain_length', 'Sealed audit rows of the whole installation; never falls'),
+  pending: gauge(registers, 'auth_audit_pending_events', 'Audit rows that wait for their seal, counted up to 10,000'),
+  oldestPendingSeconds: gauge(registers, 'auth_audit_oldest_pending_seconds', 'Age of the oldest row without a seal'),
+  checkpoints: counter(registers, 'auth_audit_checkpoints_total', 'Signed checkpoints of audit chains'),
+});
+
 export interface Metrics {
   readonly registry: Registry;
   readonly http: ReturnType<typeof httpMetrics>;
   readonly auth: ReturnType<typeof authMetrics>;
   readonly database: ReturnType<typeof databaseMetrics>;
+  readonly audit: ReturnType<typeof auditMetrics>;
 }
 
 export const createMetrics = (): Metrics => {
@@ -105,5 +113,6 @@ export const createMetrics = (): Metrics => {
     http: httpMetrics([registry]),
     auth: authMetrics([registry]),
     database: databaseMetrics([registry]),
+    audit: auditMetrics([registry]),
   };
 };

@@ -4,6 +4,7 @@ import { Liveness } from './cache/liveness.ts';
 import { connectRedis, type RedisConnections } from './cache/redis.ts';
 import { type Config, ConfigError, type Secrets } from './config.ts';
 import { createAccessTokens } from './crypto/access-token.ts';
+import { createAuditKeys } from './crypto/audit-keys.ts';
 import { HashQueue, hashWidth } from './crypto/hash-queue.ts';
 import { createPasswords } from './crypto/passwords.ts';
 import { createRefreshTokens } from './crypto/refresh-token.ts';
@@ -20,6 +21,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { startMetricsRefresh } from './metrics-refresh.ts';
 import { createHealth } from './routes/health.ts';
 import { Accounts } from './services/accounts.ts';
+import { startAuditSealing } from './services/audit-sealing.ts';
 import { FeatureFlags } from './services/feature-flags.ts';
 import { createModes, type Modes } from './services/modes.ts';
 import { createPermissions } from './services/permissions.ts';
@@ -52,7 +54,7 @@ interface Resources {
 
 /** @throws ConfigError when the database role would see every tenant's rows. A database that is away is no reason not to start. */
 export const startService = async (deps: ServiceDeps): Promise<Service> => {
-  const { config, log } = deps;
+  const { config, secrets, log } = deps;
   const resources = open(deps);
   const { database, redis, queue, lifetime, metrics, modes } = resources;
   const state = await database.state();
@@ -68,6 +70,13 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
   const port = await lifetime.listen(createApp(assemble(deps, resources), deps), config.port);
   const stopRefresh = startMetricsRefresh(database, metrics, log);
   const stopModes = modes.start();
+  const stopSealing = startAuditSealing({
+    ...config,
+    database,
+    keys: createAuditKeys(secrets.auditKeys),
+    log,
+    metrics,
+  });
   log.info({ port, hashWidth: queue.width, appEnv: config.appEnv }, 'listening');
   return {
     port,
@@ -76,6 +85,7 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
       stopRefresh();
       stopModes();
       await queue.idle();
+      await stopSealing();
       await database.close();
       redis?.close();
     },

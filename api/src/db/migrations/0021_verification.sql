@@ -2,7 +2,7 @@
 WITH tables AS (
   SELECT c.oid, c.relname, c.relrowsecurity, c.relforcerowsecurity
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE n.nspname = 'auth' AND c.relkind = 'r'
+  WHERE n.nspname = 'auth' AND c.relkind IN ('r', 'p')
 ), functions AS (
   SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'auth'
 ), enums AS (
