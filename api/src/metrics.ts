@@ -51,6 +51,17 @@ const authMetrics = (registers: Registry[]) => ({
   rolloutPercentage: gauge(registers, 'auth_rollout_percentage', 'Configured share of users, 0 to 100'),
 });
 
+const mailMetrics = (registers: Registry[]) => ({
+  sent: counter(registers, 'auth_email_sent_total', 'Mails that the mail server took'),
+  failed: counter(registers, 'auth_email_failed_total', 'Attempts to send that failed; most are tried again'),
+  givenUp: counter(
+    registers,
+    'auth_email_given_up_total',
+    'Mails that nobody will get: refused for good, or after 24 h',
+  ),
+  waiting: gauge(registers, 'auth_email_waiting', 'Mails of the whole installation that wait'),
+});
+
 export interface PoolState {
   readonly active: number;
   readonly idle: number;
@@ -101,6 +112,7 @@ export interface Metrics {
   readonly registry: Registry;
   readonly http: ReturnType<typeof httpMetrics>;
   readonly auth: ReturnType<typeof authMetrics>;
+  readonly mail: ReturnType<typeof mailMetrics>;
   readonly database: ReturnType<typeof databaseMetrics>;
   readonly audit: ReturnType<typeof auditMetrics>;
 }
@@ -112,6 +124,7 @@ export const createMetrics = (): Metrics => {
     registry,
     http: httpMetrics([registry]),
     auth: authMetrics([registry]),
+    mail: mailMetrics([registry]),
     database: databaseMetrics([registry]),
     audit: auditMetrics([registry]),
   };

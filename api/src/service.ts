@@ -17,6 +17,7 @@ import { requirePermission, requireRecentSession } from './http/permissions.ts';
 import { createRateLimits } from './http/rate-limit.ts';
 import { Lifetime } from './lifetime.ts';
 import type { Log } from './log.ts';
+import { createMailing, type Mailing } from './mail/mailing.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { startMetricsRefresh } from './metrics-refresh.ts';
 import { createHealth } from './routes/health.ts';
@@ -50,13 +51,14 @@ interface Resources {
   readonly lifetime: Lifetime;
   readonly metrics: Metrics;
   readonly modes: Modes;
+  readonly mailing: Mailing;
 }
 
 /** @throws ConfigError when the database role would see every tenant's rows. A database that is away is no reason not to start. */
 export const startService = async (deps: ServiceDeps): Promise<Service> => {
   const { config, secrets, log } = deps;
   const resources = open(deps);
-  const { database, redis, queue, lifetime, metrics, modes } = resources;
+  const { database, redis, queue, lifetime, metrics, modes, mailing } = resources;
   const state = await database.state();
   if (state === 'unsafe-role') {
     await database.close();
@@ -77,6 +79,7 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
     log,
     metrics,
   });
+  const stopMail = mailing.start();
   log.info({ port, hashWidth: queue.width, appEnv: config.appEnv }, 'listening');
   return {
     port,
@@ -84,6 +87,7 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
       await lifetime.drain(config.shutdownGraceMs);
       stopRefresh();
       stopModes();
+      await stopMail();
       await queue.idle();
       await stopSealing();
       await database.close();
@@ -92,7 +96,7 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
   };
 };
 
-const open = ({ config, secrets, log }: ServiceDeps): Resources => {
+const open = ({ config, secrets, log, nowMs = Date.now }: ServiceDeps): Resources => {
   const metrics = createMetrics();
   const onIdleError = (error: unknown): void => log.warn({ error }, 'an idle database connection was lost');
   const database = new Database({ url: secrets.databaseUrl, metrics, onIdleError });
@@ -100,6 +104,7 @@ const open = ({ config, secrets, log }: ServiceDeps): Resources => {
     metrics,
     database,
     modes: createModes({ ...config, database, metrics, log }),
+    mailing: createMailing({ config, secrets, database, metrics, log, nowMs }),
     redis: secrets.redisUrl === undefined ? undefined : connectRedis(secrets.redisUrl, log),
     queue: new HashQueue(hashWidth()),
     lifetime: new Lifetime(log),
@@ -115,7 +120,12 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
   const accessTokens = createAccessTokens({ ...config, keys: secrets.signingKeys, nowMs });
   const refreshTokens = createRefreshTokens(secrets.refreshTokenKey);
   const sessions = new Sessions({ database, liveness, accessTokens, refreshTokens, metrics, nowMs });
-  const passwords = createPasswords({ pepper: secrets.passwordPepper, cost: config.bcryptCost, queue });
+  const passwords = createPasswords({
+    pepper: secrets.passwordPepper,
+    previousPeppers: secrets.previousPeppers,
+    cost: config.bcryptCost,
+    queue,
+  });
   const accounts = new Accounts({ ...config, database, passwords, sessions, metrics });
   const health = createHealth({
     databaseState: () => database.state(),

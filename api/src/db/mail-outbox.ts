@@ -72,7 +72,7 @@ export const leaseMails = async (
     .map(({ org_id, created_at, ...row }) => ({ ...row, tenantId: org_id, createdAtMs: created_at.getTime() }));
 };
 
-/** Sent, or not wanted any more: what it said is forgotten. */
+/** Sent: what it said is forgotten. */
 export const markSent = async (tx: Transaction, id: string, nowMs: number): Promise<void> => {
   await tx.query('UPDATE latchkey.mail_outbox SET sent_at = $2, sealed = NULL, last_error = NULL WHERE id = $1', [
     id,
@@ -119,6 +119,11 @@ export const countWaiting = async (tx: Transaction): Promise<number> => {
     'SELECT count(*)::int AS n FROM latchkey.mail_outbox WHERE sent_at IS NULL AND given_up_at IS NULL',
   );
   return z.object({ n: z.int() }).parse(rows[0]).n;
+};
+
+/** Nobody wants it any more. */
+export const deleteMail = async (tx: Transaction, id: string): Promise<void> => {
+  await tx.query('DELETE FROM latchkey.mail_outbox WHERE id = $1', [id]);
 };
 
 /** Rows of mails that are over and done with name addresses: they go. */

@@ -20,8 +20,11 @@ export type MailTemplate =
 export interface OutgoingMail {
   readonly tenantId: string;
   readonly template: MailTemplate;
+  /** undefined: nobody has the address. Such a mail is written like any other, so that a request looks the same, and never sent. */
+  readonly userId: string | undefined;
   readonly recipient: string;
-  readonly data: Readonly<Record<string, string>>;
+  /** For a template with a link: what the token brings back when it is used. */
+  readonly data?: Readonly<Record<string, string>>;
 }
 
 /** In the caller's transaction. */
@@ -32,7 +35,11 @@ export const mailContext = (id: string): string => `mail:${id}`;
 
 export const createEnqueueMail =
   (boxes: SealedBoxes, nowMs: () => number): EnqueueMail =>
-  async (tx, { data, ...mail }) => {
+  async (tx, { userId, data = {}, ...mail }) => {
     const id = randomUUID();
-    await insertMail(tx, { ...mail, id, sealed: boxes.seal(JSON.stringify(data), mailContext(id)), nowMs: nowMs() });
+    const sealed = boxes.seal(JSON.stringify({ userId, data }), mailContext(id));
+    await insertMail(tx, { ...mail, id, sealed, nowMs: nowMs() });
   };
+
+/** Where neither a mail server nor a folder is configured: nothing would ever send them. */
+export const enqueueNothing: EnqueueMail = () => Promise.resolve();

@@ -156,7 +156,11 @@ for (const [title, values] of Object.entries(settings)) {
     it("gives an environment that the API's configuration accepts", () => {
       const [api] = workload(only(objects, 'Deployment', 'auth-api')).template.spec.containers;
       const written = api?.env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])) ?? [];
-      const { config } = readConfig({ ...Object.fromEntries(written), ...secrets });
+      const { config } = readConfig({
+        PUBLIC_URL: 'https://auth.example.com',
+        ...Object.fromEntries(written),
+        ...secrets,
+      });
       expect(config).to.include({ appEnv: 'production', bcryptCost: 12 });
       expect(config.version !== undefined).to.equal(title === 'demo');
       expect(config.trustedProxies).to.deep.equal(title === 'demo' ? ['10.244.0.0/24'] : []);
