@@ -20,6 +20,7 @@ import type { Log } from './log.ts';
 import { createMailing, type Mailing } from './mail/mailing.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { startMetricsRefresh } from './metrics-refresh.ts';
+import { createReference } from './openapi/served.ts';
 import { createHealth } from './routes/health.ts';
 import { Accounts } from './services/accounts.ts';
 import { startAuditSealing } from './services/audit-sealing.ts';
@@ -145,6 +146,7 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     modes,
     profiles: new Profiles(database),
     featureFlags: new FeatureFlags({ ...config, database }),
+    reference: createReference(),
     health,
     lifetime,
     browsers: createBrowsers(csrf, nowMs),

@@ -15,6 +15,7 @@ const TAGS: Readonly<Record<string, Tag>> = {
     description: 'Names, preferences, picture and feature flags of the account itself.',
     page: 'api/profile.md',
   },
+  Reference: { description: 'This contract.', page: undefined },
 };
 
 /** A group that has no entry yet has no page either. */

@@ -1,14 +1,19 @@
 /** Every endpoint of the API, in one list: app.ts serves it, openapi/ describes it, tests walk over it. */
 import type { Endpoint, EndpointSpec } from '../http/endpoint.ts';
 import { type AuthRouteDeps, authEndpoints, hotEndpoints } from './auth.ts';
+import { type DocsRouteDeps, docsRoutes } from './docs.ts';
 import { type ProfileRouteDeps, profileRoutes } from './profile.ts';
 
-export interface EndpointDeps extends AuthRouteDeps, ProfileRouteDeps {}
+export interface EndpointDeps extends AuthRouteDeps, ProfileRouteDeps, DocsRouteDeps {}
 
 /** Served first, before anything that reads a body. */
 export const hot = (deps: EndpointDeps): readonly Endpoint[] => hotEndpoints(deps);
 
-export const endpoints = (deps: EndpointDeps): readonly Endpoint[] => [...authEndpoints(deps), ...profileRoutes(deps)];
+export const endpoints = (deps: EndpointDeps): readonly Endpoint[] => [
+  ...authEndpoints(deps),
+  ...profileRoutes(deps),
+  ...docsRoutes(deps),
+];
 
 /** What every endpoint says of itself, for those who only describe: no handler of these is ever called. */
 export const endpointSpecs = (): readonly EndpointSpec[] => {
