@@ -25,6 +25,8 @@ import { createHealth } from './routes/health.ts';
 import { Accounts } from './services/accounts.ts';
 import { startAuditSealing } from './services/audit-sealing.ts';
 import { FeatureFlags } from './services/feature-flags.ts';
+import { startLockoutNotices } from './services/lockout-notices.ts';
+import { createLogins } from './services/logins.ts';
 import { createModes, type Modes } from './services/modes.ts';
 import { createPermissions } from './services/permissions.ts';
 import { Profiles } from './services/profile.ts';
@@ -81,6 +83,12 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
     metrics,
   });
   const stopMail = mailing.start();
+  const stopNotices = startLockoutNotices({
+    database,
+    enqueueMail: mailing.enqueueMail,
+    log,
+    nowMs: deps.nowMs ?? Date.now,
+  });
   log.info({ port, hashWidth: queue.width, appEnv: config.appEnv }, 'listening');
   return {
     port,
@@ -89,6 +97,7 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
       stopRefresh();
       stopModes();
       await stopMail();
+      await stopNotices();
       await queue.idle();
       await stopSealing();
       await database.close();
@@ -127,7 +136,8 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     cost: config.bcryptCost,
     queue,
   });
-  const accounts = new Accounts({ ...config, database, passwords, sessions, metrics });
+  const accounts = new Accounts({ ...config, database, passwords });
+  const logins = createLogins({ ...deps, ...resources, ...resources.mailing, passwords, sessions, nowMs });
   const health = createHealth({
     databaseState: () => database.state(),
     isRedisReady: redis === undefined ? undefined : () => redis.isReady(),
@@ -143,6 +153,7 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     metrics,
     sessions,
     accounts,
+    ...logins,
     modes,
     profiles: new Profiles(database),
     featureFlags: new FeatureFlags({ ...config, database }),

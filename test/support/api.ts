@@ -74,6 +74,8 @@ export class Api {
       BCRYPT_COST: '4',
       LOG_LEVEL: 'silent',
       RATE_LIMIT_PER_MINUTE: '1000000',
+      LOCKOUT_BACKOFF_MS: '0', // tests of guessing set both
+      LOCKOUT_ADDRESS_FAILURES: '1000000',
       EMAIL_VERIFICATION: 'optional', // tests of verification set it to required
       SHUTDOWN_GRACE_SECONDS: '1',
       ...KEYS,

@@ -54,6 +54,11 @@ export class HashQueue {
     }
   }
 
+  /** For work that has to be read for first: whoever would be refused at its turn is refused before. @throws AppError `overloaded` */
+  refuseWhenFull(): void {
+    if (!this.#hasRoom()) throw new AppError('overloaded', { retryAfterSeconds: 1 });
+  }
+
   /** Resolves when nothing runs and nothing waits: shutdown waits for it. */
   idle(): Promise<void> {
     return this.#running === 0 ? Promise.resolve() : new Promise((resolve) => this.#idlers.push(resolve));
@@ -73,12 +78,15 @@ export class HashQueue {
         },
       };
       if (this.#running < this.width) return waiter.start();
-      if (!mayWait({ width: this.width, waiting: this.#waiting.length, averageHashMs: this.#averageHashMs })) {
-        return reject(new AppError('overloaded', { retryAfterSeconds: 1 }));
-      }
+      if (!this.#hasRoom()) return reject(new AppError('overloaded', { retryAfterSeconds: 1 }));
       this.#waiting.push(waiter);
       signal?.addEventListener('abort', leave, { once: true });
     });
+  }
+
+  #hasRoom(): boolean {
+    const waiting = this.#waiting.length;
+    return this.#running < this.width || mayWait({ width: this.width, waiting, averageHashMs: this.#averageHashMs });
   }
 
   #settle(): void {

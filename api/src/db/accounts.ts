@@ -1,26 +1,6 @@
 /** The statements on accounts. Called by services/accounts.ts, inside a tenant's transaction. */
 import { z } from 'zod';
 import type { Database, Transaction } from './database.ts';
-import type { Origin } from './sessions.ts';
-
-const loginRow = z.object({ id: z.uuid(), password_hash: z.string().nullable(), is_usable: z.boolean() });
-
-export interface LoginAccount {
-  readonly id: string;
-  readonly passwordHash: string | undefined;
-  readonly isUsable: boolean;
-}
-
-export const findLoginAccount = async (tx: Transaction, email: string): Promise<LoginAccount | undefined> => {
-  const { rows } = await tx.query(
-    `SELECT id, password_hash, is_active AND deleted_at IS NULL AS is_usable
-     FROM auth.users_extended WHERE email = $1`,
-    [email],
-  );
-  if (rows[0] === undefined) return undefined;
-  const row = loginRow.parse(rows[0]);
-  return { id: row.id, passwordHash: row.password_hash ?? undefined, isUsable: row.is_usable };
-};
 
 export interface NewAccount {
   readonly tenantId: string;
@@ -56,21 +36,6 @@ export const insertAccount = async (tx: Transaction, account: NewAccount): Promi
     [id],
   );
   return id;
-};
-
-/** The same statement for a known and an unknown account, so that neither time nor load tells them apart. */
-export const recordFailedLogin = async (
-  tx: Transaction,
-  failure: { readonly tenantId: string; readonly userId: string | undefined; readonly origin: Origin },
-): Promise<void> => {
-  await tx.query(
-    `WITH history AS (
-       INSERT INTO auth.login_history (org_id, user_id, success, failure_reason, ip_address, user_agent)
-       VALUES ($1, $2, false, 'invalid-credentials', $3, $4)
-     )
-     SELECT auth.log_audit_event($2, $1, 'login_failed', 'login', 'user', $2, NULL, NULL, '{"severity": "warning"}')`,
-    [failure.tenantId, failure.userId ?? null, failure.origin.ip ?? null, failure.origin.userAgent ?? null],
-  );
 };
 
 /** The organization's id; organizations are no tenant's rows, so no tenant is set. */

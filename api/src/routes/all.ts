@@ -2,15 +2,19 @@
 import type { Endpoint, EndpointSpec } from '../http/endpoint.ts';
 import { type AuthRouteDeps, authEndpoints, hotEndpoints } from './auth.ts';
 import { type DocsRouteDeps, docsRoutes } from './docs.ts';
+import { type LoginRouteDeps, loginRoutes } from './login.ts';
+import { type MfaRouteDeps, mfaRoutes } from './mfa.ts';
 import { type ProfileRouteDeps, profileRoutes } from './profile.ts';
 
-export interface EndpointDeps extends AuthRouteDeps, ProfileRouteDeps, DocsRouteDeps {}
+export interface EndpointDeps extends AuthRouteDeps, LoginRouteDeps, MfaRouteDeps, ProfileRouteDeps, DocsRouteDeps {}
 
 /** Served first, before anything that reads a body. */
 export const hot = (deps: EndpointDeps): readonly Endpoint[] => hotEndpoints(deps);
 
 export const endpoints = (deps: EndpointDeps): readonly Endpoint[] => [
   ...authEndpoints(deps),
+  ...loginRoutes(deps),
+  ...mfaRoutes(deps),
   ...profileRoutes(deps),
   ...docsRoutes(deps),
 ];

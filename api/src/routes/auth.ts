@@ -1,4 +1,4 @@
-/** Registration, login, refresh, logout, and the two hot reads. Mounted by app.ts through http/mount.ts. */
+/** Registration, refresh, logout, and the two hot reads. Mounted by app.ts through http/mount.ts. */
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { type Browsers, browserSession } from '../http/browsers.ts';
@@ -7,7 +7,7 @@ import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import type { Accounts } from '../services/accounts.ts';
 import type { Profiles } from '../services/profile.ts';
 import type { Sessions } from '../services/sessions.ts';
-import { email, isoTime, newPassword, opaqueToken, password, personName } from './fields.ts';
+import { email, isoTime, newPassword, opaqueToken, personName } from './fields.ts';
 
 export interface AuthRouteDeps {
   readonly accounts: Accounts;
@@ -133,28 +133,6 @@ const register = ({ accounts }: AuthRouteDeps): Endpoint =>
     async ({ body, signal }) => ({ status: 201, body: { user: await accounts.register(body, signal) } }),
   );
 
-const login = ({ accounts, browsers }: AuthRouteDeps): Endpoint =>
-  endpoint(
-    {
-      method: 'post',
-      path: '/api/v1/auth/login',
-      aliases: ['/api/auth/login'],
-      tag: 'Sessions',
-      summary: 'Log in with a password',
-      access: 'public',
-      takesCredential: true,
-      limit: 'login',
-      body: z.strictObject({ email, password, client: clientKind }),
-      answers: { 200: { description: 'A new session', schema: startedSession } },
-      problems: ['invalid-credentials', 'overloaded', 'origin-not-allowed'],
-    },
-    async ({ body, origin, signal, request }) => {
-      if (body.client === 'browser') browsers.csrf.checkOrigin(request);
-      const pair = await accounts.login({ ...body, origin }, signal);
-      return body.client === 'browser' ? browsers.welcome(request, pair) : { status: 200, body: pair };
-    },
-  );
-
 const noRefreshToken = (): AppError =>
   new AppError('invalid-request', { fields: [{ field: 'refreshToken', message: 'is missing, and so is its cookie' }] });
 
@@ -230,7 +208,6 @@ const logout = ({ sessions, browsers }: AuthRouteDeps): Endpoint =>
 
 export const authEndpoints = (deps: AuthRouteDeps): readonly Endpoint[] => [
   register(deps),
-  login(deps),
   refresh(deps),
   logout(deps),
 ];

@@ -35,3 +35,24 @@ export const opaqueToken = z.string().min(1).max(512);
 
 /** ISO 8601 in answers. */
 export const isoTime = z.iso.datetime();
+
+/** Six digits, as apps show them: in two groups of three. */
+export const totpCode = z
+  .string()
+  .max(16)
+  .transform((text) => text.replaceAll(/\s/g, ''))
+  .pipe(z.string().regex(/^\d{6}$/, 'must be six digits'))
+  .meta({ examples: ['123456'] });
+
+export const backupCode = z
+  .string()
+  .regex(/^([A-Za-z2-7]{4}[- ]?){3}[A-Za-z2-7]{4}$/, 'must be sixteen letters and digits')
+  .meta({ examples: ['ABCD-EFGH-IJKL-MNOP'] });
+
+/** A body that proves a second factor: by the app's code or by a backup code, not by both. */
+export const exactlyOneCode = <T extends z.ZodRawShape>(shape: T) =>
+  z.strictObject(shape).superRefine((body: Readonly<Record<string, unknown>>, context) => {
+    if ((body['code'] === undefined) === (body['backupCode'] === undefined)) {
+      context.addIssue({ code: 'custom', path: ['code'], message: 'must be given, or else backupCode' });
+    }
+  });

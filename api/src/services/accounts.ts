@@ -1,12 +1,9 @@
-/** Accounts: registration, the password check of a login. Called by routes/auth.ts; statements in db/accounts.ts. */
+/** Accounts: registration. Called by routes/auth.ts; statements in db/accounts.ts. */
 import type { Passwords } from '../crypto/passwords.ts';
-import { findLoginAccount, findOrganization, insertAccount, recordFailedLogin } from '../db/accounts.ts';
+import { findOrganization, insertAccount } from '../db/accounts.ts';
 import type { Database } from '../db/database.ts';
-import type { Origin, SessionClient } from '../db/sessions.ts';
 import { isUniqueViolation } from '../db/sqlstate.ts';
 import { AppError } from '../errors.ts';
-import type { Metrics } from '../metrics.ts';
-import type { Sessions, TokenPair } from './sessions.ts';
 
 export interface Registration {
   readonly email: string;
@@ -15,18 +12,9 @@ export interface Registration {
   readonly lastName?: string | undefined;
 }
 
-export interface Login {
-  readonly email: string;
-  readonly password: string;
-  readonly client?: SessionClient;
-  readonly origin: Origin;
-}
-
 export interface AccountDeps {
   readonly database: Database;
   readonly passwords: Passwords;
-  readonly sessions: Sessions;
-  readonly metrics: Metrics;
   readonly organizationSlug: string;
 }
 
@@ -53,36 +41,6 @@ export class Accounts {
     } catch (error) {
       throw isUniqueViolation(error) ? new AppError('email-taken', { cause: error }) : error;
     }
-  }
-
-  /** @throws AppError `invalid-credentials` | `overloaded` | `database-unavailable` */
-  async login(credentials: Login, signal: AbortSignal): Promise<TokenPair> {
-    const { auth } = this.#deps.metrics;
-    const stop = auth.loginDuration.startTimer();
-    auth.loginAttempts.inc();
-    try {
-      const pair = await this.#attempt(credentials, signal);
-      auth.loginSuccesses.inc();
-      return pair;
-    } catch (error) {
-      auth.loginFailures.inc();
-      throw error;
-    } finally {
-      stop();
-    }
-  }
-
-  /** No connection is held while the password is hashed: 250 ms of a core must not cost a place in the pool. */
-  async #attempt({ email, password, origin, client = 'bearer' }: Login, signal: AbortSignal): Promise<TokenPair> {
-    const { database, passwords, sessions } = this.#deps;
-    const tenantId = await this.#defaultTenant();
-    const account = await database.inTenant(tenantId, (tx) => findLoginAccount(tx, email));
-    const isRight = await passwords.matches(password, account?.passwordHash, { signal });
-    if (!isRight || account === undefined || !account.isUsable) {
-      await database.inTenant(tenantId, (tx) => recordFailedLogin(tx, { tenantId, userId: account?.id, origin }));
-      throw new AppError('invalid-credentials');
-    }
-    return sessions.start({ tenantId, userId: account.id, origin, client });
   }
 
   /** The organization of whoever names none; asked once, since a slug does not change under a running process. */

@@ -1,0 +1,126 @@
+/** The statements of a login. Called by services/login.ts and its neighbours, inside a tenant's transaction. */
+import { z } from 'zod';
+import type { LoginRefusal, LoginState } from '../core/login.ts';
+import type { Transaction } from './database.ts';
+import type { Origin } from './sessions.ts';
+
+const time = z
+  .date()
+  .nullable()
+  .transform((date) => date?.getTime());
+
+const accountRow = z.object({
+  id: z.uuid().nullable(),
+  email: z.string().nullable(),
+  password_hash: z.string().nullable(),
+  is_active: z.boolean().nullable(),
+  email_verified: z.boolean().nullable(),
+  must_change_password: z.boolean().nullable(),
+  password_changed_at: time,
+  password_expires_at: time,
+  has_second_factor: z.boolean().nullable(),
+  slowest_cost: z.coerce.number().int().nullable(),
+});
+
+export interface LoginAccount extends LoginState {
+  readonly userId: string;
+  readonly email: string;
+  readonly passwordHash: string | undefined;
+  readonly passwordChangedAtMs: number;
+}
+
+export interface LoginView {
+  readonly account: LoginAccount | undefined;
+  /** The dearest hash that the organization has stored: what every login must take. */
+  readonly slowestCost: number | undefined;
+}
+
+const ACCOUNT_COLUMNS = `u.id, u.email, u.password_hash, u.is_active AND u.deleted_at IS NULL AS is_active, u.email_verified,
+  u.must_change_password, u.password_changed_at, u.password_expires_at,
+  EXISTS (SELECT 1 FROM latchkey.totp_factor f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS has_second_factor,
+  s.slowest_cost`;
+
+/** One probe of users_extended_hash_cost_idx. */
+const SLOWEST = `(SELECT substring(password_hash FROM '\\$2[aby]\\$(\\d\\d)\\$') AS slowest_cost FROM auth.users_extended
+  ORDER BY org_id, substring(password_hash FROM '\\$2[aby]\\$(\\d\\d)\\$') DESC NULLS LAST LIMIT 1)`;
+
+/** One row whether there is such an account or not. */
+const BY_EMAIL = `SELECT ${ACCOUNT_COLUMNS} FROM (SELECT 1) one
+  LEFT JOIN auth.users_extended u ON u.email = $1 LEFT JOIN ${SLOWEST} s ON true`;
+const BY_ID = `SELECT ${ACCOUNT_COLUMNS} FROM (SELECT 1) one
+  LEFT JOIN auth.users_extended u ON u.id = $1 LEFT JOIN ${SLOWEST} s ON true`;
+
+const viewOf = (value: unknown): LoginView => {
+  const row = accountRow.parse(value);
+  const slowestCost = row.slowest_cost ?? undefined;
+  if (row.id === null) return { account: undefined, slowestCost };
+  return {
+    slowestCost,
+    account: {
+      userId: row.id,
+      email: row.email ?? '',
+      passwordHash: row.password_hash ?? undefined,
+      isActive: row.is_active === true,
+      isVerified: row.email_verified === true,
+      hasSecondFactor: row.has_second_factor === true,
+      mustChangePassword: row.must_change_password === true,
+      passwordChangedAtMs: row.password_changed_at ?? 0,
+      passwordExpiresAtMs: row.password_expires_at,
+    },
+  };
+};
+
+export const findLogin = async (tx: Transaction, email: string): Promise<LoginView> =>
+  viewOf((await tx.query(BY_EMAIL, [email])).rows[0]);
+
+/** For who is logged in and proves the account again. */
+export const findLoginById = async (tx: Transaction, userId: string): Promise<LoginView> =>
+  viewOf((await tx.query(BY_ID, [userId])).rows[0]);
+
+export interface FailedLogin {
+  readonly tenantId: string;
+  readonly userId: string | undefined;
+  readonly origin: Origin;
+  /** For the trail alone. */
+  readonly reason: LoginRefusal | 'wrong-code';
+}
+
+/** The same statement for a known and an unknown account, so that neither time nor load tells them apart. */
+export const recordFailedLogin = async (tx: Transaction, failure: FailedLogin): Promise<void> => {
+  await tx.query(
+    `WITH history AS (
+       INSERT INTO auth.login_history (org_id, user_id, success, failure_reason, ip_address, user_agent)
+       VALUES ($1, $2, false, $5, $3, $4)
+     )
+     SELECT auth.log_audit_event($2, $1, 'login_failed', 'login', 'user', $2, NULL, NULL,
+       jsonb_build_object('severity', 'warning', 'reason', $5::text))`,
+    [
+      failure.tenantId,
+      failure.userId ?? null,
+      failure.origin.ip ?? null,
+      failure.origin.userAgent ?? null,
+      failure.reason,
+    ],
+  );
+};
+
+/** Replaces the hash that was checked by a better one of the same password; nothing where the password changed meanwhile. */
+export const replaceHash = async (
+  tx: Transaction,
+  change: { readonly userId: string; readonly from: string; readonly to: string },
+): Promise<boolean> => {
+  const { rowCount } = await tx.query(
+    'UPDATE auth.users_extended SET password_hash = $3 WHERE id = $1 AND password_hash = $2',
+    [change.userId, change.from, change.to],
+  );
+  return rowCount === 1;
+};
+
+/** The session's account has just proved itself. True for a live session. */
+export const touchProof = async (tx: Transaction, sessionId: string, nowMs: number): Promise<boolean> => {
+  const { rowCount } = await tx.query(
+    `UPDATE auth.user_sessions SET proved_at = $2 WHERE id = $1 AND status = 'active' AND expires_at > $2`,
+    [sessionId, new Date(nowMs)],
+  );
+  return rowCount === 1;
+};

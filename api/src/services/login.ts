@@ -1,0 +1,217 @@
+/**
+ * Login by password. Called by routes/login.ts; what follows a second factor is in services/second-factor.ts.
+ *
+ *   budget of the client's address → account → one hash in any case → verdict → budget of the account → expired? → second factor? → session
+ *
+ * Unknown account, wrong password, locked, disabled and unverified account are the same statements, the same hashing and the same answer.
+ */
+import { refusalOf, stepAfterPassword } from '../core/login.ts';
+import type { DeviceTokens } from '../crypto/device-token.ts';
+import type { HashQueue } from '../crypto/hash-queue.ts';
+import type { Passwords } from '../crypto/passwords.ts';
+import type { Database, Transaction } from '../db/database.ts';
+import { findLogin, type LoginAccount, type LoginView, recordFailedLogin, replaceHash } from '../db/login.ts';
+import type { Origin, SessionClient } from '../db/sessions.ts';
+import { AppError } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
+import type { DefaultTenant } from './default-tenant.ts';
+import type { Attempt, Guessing } from './guessing.ts';
+import { issueOneTimeToken } from './one-time-tokens.ts';
+import type { Sessions, TokenPair } from './sessions.ts';
+
+export interface Credentials {
+  readonly email: string;
+  readonly password: string;
+  /** What an earlier login left with this client. */
+  readonly deviceToken?: string | undefined;
+  readonly origin: Origin;
+}
+
+/** An account whose password was right and that may log in, and the client that said so. */
+export interface ProvenAccount extends LoginAccount {
+  readonly tenantId: string;
+  readonly passwordHash: string;
+  /** undefined: a client that this account does not know. */
+  readonly deviceId: string | undefined;
+}
+
+export interface StartedSession {
+  readonly kind: 'session';
+  readonly pair: TokenPair;
+  readonly deviceToken: string;
+}
+
+export interface SecondFactorNeeded {
+  readonly kind: 'second-factor';
+  readonly mfaToken: string;
+  readonly expiresIn: number;
+}
+
+export interface LoginDeps {
+  readonly database: Database;
+  readonly passwords: Passwords;
+  readonly queue: HashQueue;
+  readonly sessions: Sessions;
+  readonly guessing: Guessing;
+  readonly devices: DeviceTokens;
+  readonly defaultTenant: DefaultTenant;
+  readonly metrics: Metrics;
+  readonly isVerificationRequired: boolean;
+  readonly nowMs: () => number;
+}
+
+/** Between the password and the code. */
+const SECOND_FACTOR_SECONDS = 5 * 60;
+
+/** What was read before the hash. */
+interface Found extends LoginView {
+  readonly tenantId: string;
+  readonly deviceId: string | undefined;
+}
+
+export class Login {
+  readonly #deps: LoginDeps;
+
+  constructor(deps: LoginDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws AppError `invalid-credentials` | `password-change-needed` | `rate-limited` | `overloaded` | `database-unavailable` */
+  async login(
+    credentials: Credentials & { readonly client: SessionClient },
+    signal: AbortSignal,
+  ): Promise<StartedSession | SecondFactorNeeded> {
+    return countLogin(this.#deps.metrics, async () => {
+      const account = await this.prove(credentials, signal);
+      switch (stepAfterPassword(account, this.#deps.nowMs())) {
+        case 'change-password':
+          throw new AppError('password-change-needed');
+        case 'second-factor':
+          return this.#askForCode(account);
+        case 'session':
+          return this.start(account, credentials);
+      }
+    });
+  }
+
+  /**
+   * The account of an address and a password, by all the rules of a login, without logging in: for whoever takes both (an expired password's
+   * change). @throws AppError `invalid-credentials` | `rate-limited` | `overloaded` | `database-unavailable`
+   */
+  async prove(credentials: Credentials, signal: AbortSignal): Promise<ProvenAccount> {
+    const { passwords, queue, isVerificationRequired } = this.#deps;
+    queue.refuseWhenFull(); // before anything is read for who would be refused anyway
+    const found = await this.#find(credentials);
+    const { account, slowestCost } = found;
+    const passwordHash = account?.passwordHash;
+    const options = slowestCost === undefined ? { signal } : { signal, slowestCost };
+    const isRight = await passwords.matches(credentials.password, passwordHash, options);
+    const refusal = refusalOf(account, isRight, { isVerificationRequired });
+    const isIn = await this.#deps.database.inTenant(found.tenantId, async (tx) => {
+      const isAccepted = await this.#deps.guessing.settle(tx, attemptOf(found, credentials), refusal === undefined);
+      if (!isAccepted)
+        await this.#recordFailure(tx, found, { reason: refusal ?? 'locked', origin: credentials.origin });
+      return isAccepted;
+    });
+    if (!isIn || account === undefined || passwordHash === undefined) throw new AppError('invalid-credentials');
+    const proven = { ...account, passwordHash, tenantId: found.tenantId, deviceId: found.deviceId };
+    return { ...proven, passwordHash: await this.#improveHash(proven, credentials.password) };
+  }
+
+  /** A session for an account that has proved all it has to. @throws AppError `invalid-credentials` | `database-unavailable` */
+  async start(
+    account: ProvenAccount,
+    { client, origin }: { readonly client: SessionClient; readonly origin: Origin },
+    hasSecondFactor = false,
+  ): Promise<StartedSession> {
+    const pair = await this.#deps.sessions.start({ ...account, origin, client, hasSecondFactor });
+    return {
+      kind: 'session',
+      pair,
+      deviceToken: this.#deps.devices.issue(account, account.deviceId, this.#deps.nowMs()),
+    };
+  }
+
+  async #find({ email, deviceToken, origin }: Credentials): Promise<Found> {
+    const { database, devices, guessing, nowMs } = this.#deps;
+    const tenantId = await this.#deps.defaultTenant();
+    return database.inTenant(tenantId, async (tx) => {
+      const view = await findLogin(tx, email);
+      const device = view.account === undefined ? undefined : { ...view.account, tenantId };
+      const deviceId = devices.recognise(deviceToken, device, nowMs());
+      if (deviceId === undefined) await guessing.refuseAddress(tx, tenantId, addressOf(origin));
+      return { ...view, tenantId, deviceId };
+    });
+  }
+
+  #recordFailure(
+    tx: Transaction,
+    { tenantId, account }: Found,
+    failure: { readonly reason: Parameters<typeof recordFailedLogin>[1]['reason']; readonly origin: Origin },
+  ): Promise<void> {
+    return recordFailedLogin(tx, { tenantId, userId: account?.userId, ...failure });
+  }
+
+  /** Nothing that says "logged in" is written here: until the code is right, nobody is. */
+  async #askForCode(account: ProvenAccount): Promise<SecondFactorNeeded> {
+    const { database, nowMs } = this.#deps;
+    const { tenantId, userId, email, deviceId } = account;
+    const mfaToken = await database.inTenant(tenantId, (tx) =>
+      issueOneTimeToken(tx, {
+        purpose: 'login-second-factor',
+        tenantId,
+        userId,
+        email,
+        nowMs: nowMs(),
+        expiresAtMs: nowMs() + SECOND_FACTOR_SECONDS * 1000,
+        details: deviceId === undefined ? {} : { deviceId },
+      }),
+    );
+    return { kind: 'second-factor', mfaToken, expiresIn: SECOND_FACTOR_SECONDS };
+  }
+
+  /** A hash of an older cost or pepper is replaced while the password is at hand; when the cores are busy, at a later login. */
+  async #improveHash(account: ProvenAccount, password: string): Promise<string> {
+    const { database, passwords } = this.#deps;
+    const { userId, passwordHash: from } = account;
+    if (!passwords.needsRehash(from)) return from;
+    try {
+      const to = await passwords.hash(password);
+      const isReplaced = await database.inTenant(account.tenantId, (tx) => replaceHash(tx, { userId, from, to }));
+      return isReplaced ? to : from;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'overloaded') return from;
+      throw error;
+    }
+  }
+}
+
+const addressOf = (origin: Origin): string => origin.ip ?? '0.0.0.0';
+
+/** A client that the account knows has a budget of its own; all strangers share the address's, whether there is such an account or not. */
+const attemptOf = ({ tenantId, account, deviceId }: Found, { email, origin }: Credentials): Attempt =>
+  account === undefined || deviceId === undefined
+    ? { tenantId, pool: 'password', subject: email, userId: account?.userId, address: addressOf(origin) }
+    : { tenantId, pool: 'password-device', subject: `${account.userId} ${deviceId}`, userId: account.userId };
+
+/** Attempts = successes + failures: an answer that asks for a code is neither, the code's own answer will be. */
+export const countLogin = async <T extends { readonly kind: string }>(
+  { auth }: Metrics,
+  attempt: () => Promise<T>,
+): Promise<T> => {
+  const stop = auth.loginDuration.startTimer();
+  try {
+    const outcome = await attempt();
+    if (outcome.kind === 'session') {
+      auth.loginAttempts.inc();
+      auth.loginSuccesses.inc();
+    }
+    return outcome;
+  } catch (error) {
+    auth.loginAttempts.inc();
+    auth.loginFailures.inc();
+    throw error;
+  } finally {
+    stop();
+  }
+};
