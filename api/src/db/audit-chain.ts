@@ -177,12 +177,12 @@ const statementRow = z.object({ kind: z.enum(['checkpoint', 'anchor']), sequence
 /** Signed statements as they are stored: whoever reads them checks their signatures. */
 export const readStatements = async (tx: Transaction): Promise<readonly z.infer<typeof statementRow>[]> => {
   const { rows } = await tx.query(
-    'SELECT kind, sequence, statement FROM latchkey.audit_checkpoint ORDER BY sequence, kind DESC',
+    'SELECT kind, sequence, statement FROM latchkey.audit_checkpoint ORDER BY sequence, id',
   );
   return z.array(statementRow).parse(rows);
 };
 
-/** False when this chain has a statement of this kind at this sequence already: another pod was faster. */
+/** False when this chain has a checkpoint at this sequence already: another pod was faster. */
 export const insertStatement = async (
   tx: Transaction,
   tenantId: string,
@@ -191,8 +191,48 @@ export const insertStatement = async (
 ): Promise<boolean> => {
   const { rowCount } = await tx.query(
     `INSERT INTO latchkey.audit_checkpoint (org_id, kind, sequence, statement) VALUES ($1, $2, $3, $4)
-     ON CONFLICT (org_id, kind, sequence) DO NOTHING`,
+     ON CONFLICT (org_id, sequence) WHERE kind = 'checkpoint' DO NOTHING`,
     [tenantId, kind, at, statement],
   );
   return rowCount === 1;
+};
+
+const cutRow = z.object({ sequence: z.coerce.number().int() });
+
+/** How many seals at the chain's beginning are of rows before this time. The newest seal never counts: the chain goes on from it. */
+export const countExpired = async (tx: Transaction, before: string): Promise<number> => {
+  const { rows } = await tx.query(
+    `SELECT least(
+       coalesce(min(sequence) FILTER (WHERE event_created_at >= $1::timestamptz) - 1, max(sequence)), max(sequence) - 1
+     ) AS sequence FROM latchkey.audit_seal`,
+    [before],
+  );
+  return rows[0]?.['sequence'] === null ? 0 : cutRow.parse(rows[0]).sequence;
+};
+
+/** Whether rows before this time are in the chain at all, and whether one waits for its seal. */
+export const hasBefore = async (
+  tx: Transaction,
+  before: string,
+): Promise<{ readonly isSealed: boolean; readonly isPending: boolean }> => {
+  const { rows } = await tx.query(
+    `SELECT EXISTS (SELECT 1 FROM latchkey.audit_seal WHERE event_created_at < $1::timestamptz) AS sealed,
+       EXISTS (SELECT 1 FROM latchkey.audit_pending WHERE event_created_at < $1::timestamptz) AS pending`,
+    [before],
+  );
+  return { isSealed: rows[0]?.['sealed'] === true, isPending: rows[0]?.['pending'] === true };
+};
+
+export const readSealAt = async (tx: Transaction, at: number): Promise<Head | undefined> => {
+  const { rows } = await tx.query(
+    "SELECT sequence, encode(digest, 'hex') AS digest, encode(hash, 'hex') AS hash FROM latchkey.audit_seal WHERE sequence = $1",
+    [at],
+  );
+  return rows[0] === undefined ? undefined : headRow.parse(rows[0]);
+};
+
+/** Only the owner may, and only behind an anchor: the trigger looks. */
+export const deleteBehind = async (tx: Transaction, at: number): Promise<number> => {
+  await tx.query('DELETE FROM latchkey.audit_checkpoint WHERE sequence < $1', [at]);
+  return (await tx.query('DELETE FROM latchkey.audit_seal WHERE sequence <= $1', [at])).rowCount ?? 0;
 };

@@ -37,6 +37,13 @@ interface Statements {
   readonly findings: readonly Finding[];
 }
 
+/** Where the chain begins now: the farthest anchor, and of several at one place the one that lets go of most. */
+export const newestAnchor = (statements: readonly ChainStatement[]): ChainStatement | undefined =>
+  statements
+    .filter(({ kind }) => kind === 'anchor')
+    .toSorted((a, b) => a.sequence - b.sequence || (a.before ?? '').localeCompare(b.before ?? ''))
+    .at(-1);
+
 const statementsOf = async (
   tx: Transaction,
   keys: AuditKeys,
@@ -54,7 +61,7 @@ const statementsOf = async (
   });
   const all = [...opened, ...outside.filter(({ tenant }) => tenant === tenantId)];
   return {
-    anchor: all.findLast(({ kind }) => kind === 'anchor'),
+    anchor: newestAnchor(all),
     checkpoints: all.filter(({ kind }) => kind === 'checkpoint').toSorted((a, b) => a.sequence - b.sequence),
     findings,
   };

@@ -181,13 +181,15 @@ CREATE TABLE latchkey.audit_seal (
 
 -- Signed statements of how long a chain is and what its head is. An `anchor` is where a chain begins after older seals were deleted.
 CREATE TABLE latchkey.audit_checkpoint (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   org_id uuid NOT NULL REFERENCES public.organization (id),
   kind text NOT NULL CHECK (kind IN ('checkpoint', 'anchor')),
   sequence bigint NOT NULL CHECK (sequence >= 0),
   statement text NOT NULL CHECK (length(statement) <= 2048),
-  created_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (org_id, kind, sequence)
+  created_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE UNIQUE INDEX audit_checkpoint_sequence_key ON latchkey.audit_checkpoint (org_id, sequence) WHERE kind = 'checkpoint';
+CREATE INDEX audit_checkpoint_anchor_idx ON latchkey.audit_checkpoint (org_id, sequence) WHERE kind = 'anchor';
 
 -- Runs as the owner: the application can seal what is pending, and add nothing to it.
 CREATE FUNCTION latchkey.note_pending_seal() RETURNS trigger
