@@ -10,7 +10,7 @@ import { type LimitConfig, limitVariables, readLimits } from './config/limits.ts
 import { type MailConfig, mailConflicts, mailVariables, readMail } from './config/mail.ts';
 import { type ModeConfig, modeVariables, readModes } from './config/modes.ts';
 import { type PasswordConfig, passwordConflicts, passwordVariables, readPasswords } from './config/passwords.ts';
-import { readServer, type ServerConfig, serverVariables } from './config/server.ts';
+import { readServer, type ServerConfig, serverConflicts, serverVariables } from './config/server.ts';
 import { readTokens, type TokenConfig, tokenVariables } from './config/tokens.ts';
 import { createSigningKeys, type SigningKeys } from './crypto/signing-keys.ts';
 
@@ -82,7 +82,12 @@ const violationsOf = (error: z.ZodError | undefined): readonly string[] =>
 /** @throws ConfigError with every violation. */
 export const readConfig = (env: NodeJS.ProcessEnv): { readonly config: Config; readonly secrets: Secrets } => {
   const parsed = environment.safeParse(env);
-  const violations = [...violationsOf(parsed.error), ...passwordConflicts(env), ...mailConflicts(env)];
+  const violations = [
+    ...violationsOf(parsed.error),
+    ...mailConflicts(env),
+    ...passwordConflicts(env),
+    ...serverConflicts(env),
+  ];
   if (!parsed.success || violations.length > 0) throw new ConfigError(violations);
   return { config: present(parsed.data), secrets: presentSecrets(parsed.data) };
 };

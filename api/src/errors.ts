@@ -22,6 +22,7 @@ interface Problem {
 }
 
 export const PROBLEMS = {
+  'api-version-unknown': { status: 400, title: 'This version of the API does not exist', kind: 'validation' },
   'invalid-request': { status: 400, title: 'The request has fields that cannot be accepted', kind: 'validation' },
   'malformed-json': { status: 400, title: 'The body is not valid JSON', kind: 'validation' },
   'malformed-request': { status: 400, title: 'The request cannot be read', kind: 'validation' },
@@ -50,14 +51,18 @@ export const PROBLEMS = {
   'permission-missing': { status: 403, title: 'The account may not do this', kind: 'authorization' },
   'csrf-token-invalid': { status: 403, title: 'The request does not carry the CSRF token', kind: 'authorization' },
   'origin-not-allowed': { status: 403, title: 'This origin may not call', kind: 'authorization' },
+  'https-required': { status: 403, title: 'This can only be asked over HTTPS', kind: 'validation' },
   'level-too-low': { status: 403, title: 'Only somebody of a higher level may do this', kind: 'authorization' },
   'not-found': { status: 404, title: 'There is nothing here', kind: 'not_found' },
   'method-not-allowed': { status: 405, title: 'The method is not allowed here', kind: 'not_found' },
+  'request-timeout': { status: 408, title: 'The request took too long to arrive', kind: 'validation' },
   conflict: { status: 409, title: 'It has been changed or exists already', kind: 'conflict' },
   'email-taken': { status: 409, title: 'An account with this e-mail address exists', kind: 'conflict' },
   'body-too-large': { status: 413, title: 'The body is too large', kind: 'validation' },
+  'uri-too-long': { status: 414, title: 'The URL is too long', kind: 'validation' },
   'unsupported-media-type': { status: 415, title: 'The body must be application/json', kind: 'validation' },
   'rate-limited': { status: 429, title: 'Too many requests', kind: 'rate_limit' },
+  'headers-too-large': { status: 431, title: 'The header fields are too large or too many', kind: 'validation' },
   internal: { status: 500, title: 'Something went wrong on our side', kind: 'internal' },
   'auth-disabled': { status: 503, title: 'Authentication is switched off', kind: 'overload' },
   maintenance: { status: 503, title: 'The service is closed for maintenance', kind: 'overload' },

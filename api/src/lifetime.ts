@@ -9,11 +9,9 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Express, RequestHandler, Response } from 'express';
+import { guardWire, SERVER_OPTIONS } from './http/wire.ts';
 import type { Log } from './log.ts';
 
-/** Envoy keeps an idle upstream connection for an hour; whoever closes first must be Envoy, or a request meets a closed socket. */
-const KEEP_ALIVE_MS = 3_620_000;
-const REQUEST_MS = 30_000;
 /** Endpoint removal reaches a gateway in one or two seconds; five leave room, and more would only slow every rollout. */
 const MAX_ANNOUNCE_MS = 5_000;
 
@@ -43,7 +41,8 @@ export class Lifetime {
 
   /** Resolves with the port, which is the kernel's choice for port 0. */
   async listen(app: Express, port: number): Promise<number> {
-    const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: REQUEST_MS }, app);
+    const server = createServer(SERVER_OPTIONS, app);
+    guardWire(server, this.#open);
     this.#server = server.listen(port);
     await once(server, 'listening');
     const address = server.address();

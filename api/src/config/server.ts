@@ -1,8 +1,20 @@
 /** Listening, logging, stores. Part of config.ts. */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { flag, integer, list, url, variable } from './variable.ts';
 
-const cidr = /^([0-9a-f.:]+)(\/\d{1,3})?$|^(loopback|linklocal|uniquelocal)$/i;
+const NAMED_RANGE = /^(loopback|linklocal|uniquelocal)$/;
+
+/** An address or a CIDR range; not the range of every address, which would believe whatever anybody says. */
+const isRange = (text: string): boolean => {
+  if (NAMED_RANGE.test(text)) return true;
+  const [address = '', bits, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) >= 1 && Number(bits) <= (version === 4 ? 32 : 128))
+  );
+};
 
 export const serverVariables = {
   PORT: variable(integer(0, 65_535).default(3000), '3000', 'Where it listens; 0 takes any free port.'),
@@ -21,7 +33,9 @@ export const serverVariables = {
     'Redis for cache, counters and revocation. Empty: limits count in the process and sessions are read from PostgreSQL.',
   ),
   TRUST_PROXY: variable(
-    list.pipe(z.array(z.string().regex(cidr, 'must be a comma list of addresses or CIDR ranges'))),
+    list.pipe(
+      z.array(z.string().refine(isRange, 'must be a comma list of addresses or CIDR ranges, and not of every address')),
+    ),
     '10.0.0.0/8',
     'Comma list of addresses or CIDR ranges whose `X-Forwarded-For` is believed. Behind a gateway set its range, or all clients share one budget.',
   ),
@@ -75,3 +89,24 @@ export const readServer = (env: ServerEnvironment): ServerConfig => ({
   appEnv: env.APP_ENV,
   shutdownGraceMs: env.SHUTDOWN_GRACE_SECONDS * 1000,
 });
+
+/** A redirect that nobody can follow: over plain HTTP, or to plain HTTP, or with nobody who may say that it was HTTPS already. */
+export const serverConflicts = ({
+  HTTPS_REDIRECT = 'false',
+  PUBLIC_URL = '',
+  TRUST_PROXY = '',
+}: NodeJS.ProcessEnv): readonly string[] => {
+  if (HTTPS_REDIRECT !== 'true') return [];
+  return [
+    ...(PUBLIC_URL.startsWith('https://')
+      ? []
+      : [
+          'PUBLIC_URL: must start with https:// when HTTPS_REDIRECT is true; for example PUBLIC_URL=https://auth.example.com',
+        ]),
+    ...(TRUST_PROXY.trim() === ''
+      ? [
+          'TRUST_PROXY: must name the gateway when HTTPS_REDIRECT is true, since only it knows what was HTTPS; for example TRUST_PROXY=10.0.0.0/8',
+        ]
+      : []),
+  ];
+};

@@ -8,6 +8,7 @@ import type { ClosedBy } from '../core/modes.ts';
 import type { Origin } from '../db/sessions.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Caller } from './authenticate.ts';
+import type { Deprecation } from './versions.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
@@ -34,6 +35,8 @@ export interface EndpointSpec {
   readonly path: string;
   /** Other paths of the same endpoint, such as the unversioned ones; they answer with a `Deprecation` header. */
   readonly aliases?: readonly string[];
+  /** Where the endpoint itself is on its way out: since when, and until when it answers. */
+  readonly deprecation?: Deprecation;
   /** The group in the reference. */
   readonly tag: string;
   readonly summary: string;

@@ -1,17 +1,24 @@
 /**
- * What every counted request gets, in this order: an id, security headers, its place in the metrics, a rate limit.
+ * What every counted request gets, in this order: an id, security headers, its place in the metrics, a look at its head, HTTPS where that is
+ * asked for, the rules for other origins, its API version, a rate limit.
  * Mounted by app.ts after the probes; the request goes on to routes/.
  */
 import { randomUUID } from 'node:crypto';
 import { type Request, type RequestHandler, type Response, Router } from 'express';
-import helmet, { type HelmetOptions } from 'helmet';
 import type { Metrics } from '../metrics.ts';
 import { allowOrigins } from './cors.ts';
+import { requireHttps } from './https.ts';
+import { securityHeaders } from './security-headers.ts';
+import { negotiateVersion } from './versions.ts';
+import { checkHead } from './wire.ts';
 
 export interface GuardDeps {
   readonly metrics: Metrics;
   readonly generalLimit: RequestHandler;
   readonly allowedOrigins: readonly string[];
+  /** Plain HTTP is sent on to `publicUrl`, where that is HTTPS. */
+  readonly redirectsToHttps: boolean;
+  readonly publicUrl: string;
   /** Paths that exist: everything else shares one metric label, so that scanners cannot fill the memory with series. */
   readonly routes: ReadonlySet<string>;
 }
@@ -19,17 +26,11 @@ export interface GuardDeps {
 const REQUEST_ID = /^[\w-]{8,64}$/;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
-/** An API has nothing to load or frame. */
-const HEADERS = {
-  contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-} as const satisfies HelmetOptions;
-
 const identify = (): RequestHandler => (request, response, next) => {
   const offered = request.get('x-request-id');
   const requestId = offered !== undefined && REQUEST_ID.test(offered) ? offered : randomUUID();
   response.locals['requestId'] = requestId;
   response.setHeader('X-Request-Id', requestId);
-  response.setHeader('Cache-Control', 'no-store');
   next();
 };
 
@@ -55,10 +56,12 @@ const count =
     next();
   };
 
-export const guard = (deps: GuardDeps): Router =>
-  Router()
+export const guard = (deps: GuardDeps): Router => {
+  const router = Router()
     .use(identify())
-    .use(helmet(HEADERS))
+    .use(securityHeaders(deps.publicUrl.startsWith('https:')))
     .use(count(deps.metrics, deps.routes))
-    .use(allowOrigins(deps.allowedOrigins))
-    .use(deps.generalLimit);
+    .use(checkHead);
+  if (deps.redirectsToHttps) router.use(requireHttps(deps.publicUrl));
+  return router.use(allowOrigins(deps.allowedOrigins)).use(negotiateVersion).use(deps.generalLimit);
+};

@@ -11,6 +11,7 @@ import { clientAddress } from './client-address.ts';
 import { type Access, type Endpoint, type EndpointSpec, expressPath, type LimitPolicy, pathsOf } from './endpoint.ts';
 import { jsonBody } from './json-body.ts';
 import { type ModeSource, modeGate } from './mode-gate.ts';
+import { announceDeprecation, UNVERSIONED_PATHS } from './versions.ts';
 
 export interface MountDeps {
   readonly modes: ModeSource;
@@ -102,21 +103,13 @@ const nameRoute =
     next();
   };
 
-/** RFC 9745: the unversioned paths are on their way out; `Link` says where to go. */
-const deprecate =
-  (successor: string): RequestHandler =>
-  (_request, response, next) => {
-    response.setHeader('Deprecation', '@1767225600');
-    response.setHeader('Link', `<${successor}>; rel="successor-version"`);
-    next();
-  };
-
 export const mountEndpoints = (endpoints: readonly Endpoint[], deps: MountDeps): Router => {
   const router = Router({ caseSensitive: true, strict: true });
   for (const endpoint of endpoints) {
     const { spec } = endpoint;
     const chain = [
       nameRoute(spec.path),
+      ...(spec.deprecation === undefined ? [] : [announceDeprecation(spec.deprecation)]),
       modeGate(deps.modes)(spec),
       ...accessHandlers(spec.access, deps),
       ...(spec.limit === undefined ? [] : [deps.limitBy(spec.limit)]),
@@ -124,7 +117,8 @@ export const mountEndpoints = (endpoints: readonly Endpoint[], deps: MountDeps):
       serve(endpoint, deps),
     ];
     router[spec.method](expressPath(spec.path), ...chain);
-    for (const alias of spec.aliases ?? []) router[spec.method](expressPath(alias), deprecate(spec.path), ...chain);
+    const unversioned = announceDeprecation(UNVERSIONED_PATHS, spec.path);
+    for (const alias of spec.aliases ?? []) router[spec.method](expressPath(alias), unversioned, ...chain);
   }
   return router;
 };

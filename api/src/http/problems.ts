@@ -32,29 +32,33 @@ const toAppError = (error: unknown): AppError => {
   });
 };
 
+/** The RFC 9457 document of a refusal. */
+export const problemOf = ({ code, fields }: AppError, requestId: unknown): Readonly<Record<string, unknown>> => ({
+  type: `urn:latchkey:problem:${code}`,
+  title: PROBLEMS[code].title,
+  status: PROBLEMS[code].status,
+  code,
+  requestId,
+  ...(fields.length > 0 ? { errors: fields } : {}),
+});
+
+/** How to prove who one is, where that was missing. */
+const challengeOf = (code: ErrorCode): string => (code === 'signature-invalid' ? 'Signature' : 'Bearer');
+
 export const problemHandler =
   (log: Log, metrics: Metrics): ErrorRequestHandler =>
   (thrown: unknown, _request, response, next) => {
     if (response.closed) return; // the client went away: nobody to answer, nothing of ours failed
     const error = toAppError(thrown);
-    const { status, title, kind } = PROBLEMS[error.code];
+    const { status, kind } = PROBLEMS[error.code];
     const requestId = response.locals['requestId'] as unknown;
     metrics.auth.errors.inc({ error_type: kind });
     if (status >= 500) log[status === 500 ? 'error' : 'warn']({ error, code: error.code, requestId }, 'request failed');
     if (response.headersSent) return next(error);
     if (error.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(error.retryAfterSeconds));
-    if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
+    if (status === 401) response.setHeader('WWW-Authenticate', challengeOf(error.code));
     response.status(status).type('application/problem+json');
-    response.send(
-      JSON.stringify({
-        type: `urn:latchkey:problem:${error.code}`,
-        title,
-        status,
-        code: error.code,
-        requestId,
-        ...(error.fields.length > 0 ? { errors: error.fields } : {}),
-      }),
-    );
+    response.send(JSON.stringify(problemOf(error, requestId)));
   };
 
 /** `/a/{id}` as a pattern of whole paths; undefined for a path without parameters. */

@@ -14,6 +14,17 @@ const OF_SESSION = [
 const ofBrowsers = ({ access, method }: EndpointSpec): readonly ErrorCode[] =>
   access === 'public' || method === 'get' ? [] : ['csrf-token-invalid', 'origin-not-allowed'];
 
+/** What http/guard.ts refuses before any endpoint is asked. */
+const OF_EDGE = [
+  'api-version-unknown',
+  'malformed-request',
+  'https-required',
+  'request-timeout',
+  'uri-too-long',
+  'rate-limited',
+  'headers-too-large',
+] as const satisfies readonly ErrorCode[];
+
 const ofAccess = (access: Access): readonly ErrorCode[] => {
   switch (access) {
     case 'public':
@@ -58,7 +69,7 @@ export const problemsByStatus = (spec: EndpointSpec): ReadonlyMap<number, readon
     ...ofDatabase(spec),
     ...closingModes(spec),
     ...(spec.problems ?? []),
-    'rate-limited',
+    ...OF_EDGE,
     'internal',
   ]);
   const byStatus = new Map<number, ErrorCode[]>();
