@@ -15,6 +15,6 @@ export const requireHttps = (publicUrl: string): RequestHandler => {
     if (request.method !== 'GET' && request.method !== 'HEAD') throw new AppError('https-required');
     // A request line may hold a whole URL; only a path goes behind our host.
     const path = request.originalUrl.startsWith('/') ? request.originalUrl : '/';
-    response.redirect(308, `${origin}${path}`);
+    response.status(308).setHeader('Location', `${origin}${path}`).end();
   };
 };

@@ -99,7 +99,14 @@ interface Shared {
   readonly problems: ProblemResponses;
 }
 
+/** http/https.ts: what only reads is sent on, whatever it asks for. */
+const SENT_ON_TO_HTTPS = {
+  description: 'Asked over plain HTTP where `HTTPS_REDIRECT` is set: ask again there.',
+  headers: { Location: { schema: { type: 'string', format: 'uri' } } },
+};
+
 const responses = (spec: EndpointSpec, { schemas, problems }: Shared): Readonly<Record<string, JsonSchema>> => ({
+  ...(spec.method === 'get' ? { 308: SENT_ON_TO_HTTPS } : {}),
   ...Object.fromEntries([...problemsByStatus(spec)].map(([status, codes]) => [status, problems.of(status, codes)])),
   ...Object.fromEntries(Object.entries(spec.answers).map(([status, each]) => [status, answer(each, schemas)])),
 });
