@@ -32,7 +32,7 @@ export interface Answer {
 
 export interface RequestOptions {
   readonly body?: unknown;
-  readonly rawBody?: string;
+  readonly rawBody?: string | Buffer;
   readonly bearer?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }

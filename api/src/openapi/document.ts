@@ -70,6 +70,15 @@ const pathParameters = (spec: EndpointSpec, schemas: Schemas): readonly JsonSche
   return names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
 };
 
+/** An object that its schema takes: where two optional fields exclude each other, the later one is left out. */
+const acceptable = (schema: z.ZodType, example: unknown): unknown => {
+  if (typeof example !== 'object' || example === null || schema.safeParse(example).success) return example;
+  const shorter = Object.keys(example)
+    .toReversed()
+    .map((name) => Object.fromEntries(Object.entries(example).filter(([each]) => each !== name)));
+  return shorter.find((each) => schema.safeParse(each).success) ?? example;
+};
+
 const requestBody = ({ body, rawBody }: EndpointSpec, schemas: Schemas): JsonSchema | undefined => {
   if (rawBody !== undefined) {
     const description = `At most ${rawBody.maxBytes} bytes.`;
@@ -77,7 +86,7 @@ const requestBody = ({ body, rawBody }: EndpointSpec, schemas: Schemas): JsonSch
   }
   if (body === undefined) return undefined;
   const schema = schemas.input(body);
-  const example = exampleOf(schema, schemas.components);
+  const example = acceptable(body, exampleOf(schema, schemas.components));
   return { required: !body.safeParse(undefined).success, content: { 'application/json': { schema, example } } };
 };
 

@@ -18,7 +18,10 @@ type Override = NonNullable<Parameters<typeof z.toJSONSchema>[1]>['override'];
 /** Answers may grow by a field without breaking a client, so only what is sent to us is closed; tests close the answers (test/support). */
 const tidy =
   (io: Io): NonNullable<Override> =>
-  ({ jsonSchema: json }) => {
+  ({ zodSchema, jsonSchema: json }) => {
+    // zod leaves the examples of a transforming schema out of its input; ours are inputs.
+    const examples = z.globalRegistry.get(zodSchema)?.['examples'];
+    if (Array.isArray(examples)) json.examples = examples;
     if (NAMED_FORMATS.has(json.format)) delete json.pattern;
     if (json.minimum === Number.MIN_SAFE_INTEGER) delete json.minimum;
     if (json.maximum === Number.MAX_SAFE_INTEGER) delete json.maximum;

@@ -8,14 +8,22 @@ export const email = z
   .string()
   .max(254)
   .transform((text) => text.normalize('NFKC').trim().toLowerCase())
-  .pipe(z.email('must be an e-mail address').max(254));
+  .pipe(z.email('must be an e-mail address').max(254))
+  .meta({ examples: ['ada@example.com'] });
 
-export const password = z.string().min(1).max(MAX_PASSWORD_LENGTH);
+export const password = z
+  .string()
+  .min(1)
+  .max(MAX_PASSWORD_LENGTH)
+  .meta({ examples: ['Correct-Horse-9-Staple'] });
 
-export const newPassword = z.string().superRefine((text, context) => {
-  const lacks = passwordWeaknesses(text);
-  if (lacks.length > 0) context.addIssue({ code: 'custom', message: `must have ${lacks.join(', ')}` });
-});
+export const newPassword = z
+  .string()
+  .superRefine((text, context) => {
+    const lacks = passwordWeaknesses(text);
+    if (lacks.length > 0) context.addIssue({ code: 'custom', message: `must have ${lacks.join(', ')}` });
+  })
+  .meta({ examples: ['Correct-Horse-9-Staple'] });
 
 /** PostgreSQL cannot store NUL, nobody's name has control characters, and a page that shows it must find no HTML in it. */
 export const personName = z
@@ -29,7 +37,8 @@ export const personName = z
       .min(1)
       .max(100)
       .regex(/^\P{Cc}+$/u, 'must have no control characters'),
-  );
+  )
+  .meta({ examples: ['Ada'] });
 
 export const opaqueToken = z.string().min(1).max(512);
 

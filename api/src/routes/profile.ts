@@ -68,12 +68,18 @@ const profileEndpoints = ({ profiles }: ProfileRouteDeps): readonly Endpoint[] =
   ),
 ];
 
-const language = z.string().transform((text, context) => {
-  const tag = languageTag(text);
-  if (tag === undefined) context.addIssue({ code: 'custom', message: 'must be a BCP 47 language tag such as en-ZA' });
-  return tag ?? z.NEVER;
-});
-const timezone = z.string().refine(isTimeZone, 'must be a time zone of the IANA database such as Africa/Johannesburg');
+const language = z
+  .string()
+  .transform((text, context) => {
+    const tag = languageTag(text);
+    if (tag === undefined) context.addIssue({ code: 'custom', message: 'must be a BCP 47 language tag such as en-ZA' });
+    return tag ?? z.NEVER;
+  })
+  .meta({ examples: ['en-ZA'] });
+const timezone = z
+  .string()
+  .refine(isTimeZone, 'must be a time zone of the IANA database such as Africa/Johannesburg')
+  .meta({ examples: ['Africa/Johannesburg'] });
 
 /** PostgreSQL cannot store NUL, and pages may show the text. */
 const settingText = z

@@ -69,6 +69,16 @@ describe('the OpenAPI document', () => {
     expect(misfits, 'the field needs .meta({ examples: […] })').to.deep.equal([]);
   });
 
+  it('shows bodies that the endpoint itself would take', () => {
+    const refused = endpointSpecs().flatMap(({ method, path, body }) => {
+      const contents = document.paths[path]?.[method]?.requestBody?.['content'] as Json | undefined;
+      const { example } = (contents?.['application/json'] ?? {}) as { readonly example?: unknown };
+      const parsed = body?.safeParse(example);
+      return parsed === undefined || parsed.success ? [] : [{ path, example, issues: parsed.error.issues }];
+    });
+    expect(refused, 'the field needs .meta({ examples: […] })').to.deep.equal([]);
+  });
+
   it('shows a problem of each code that fits its schema', () => {
     const validate = compile({ $ref: '#/components/schemas/Problem' });
     for (const code of Object.keys(PROBLEMS)) {
