@@ -58,7 +58,10 @@ const welcome = (
   const reply = browsers.welcome(request, pair);
   return {
     ...reply,
-    headers: { ...reply.headers, 'set-cookie': [...(reply.headers?.['set-cookie'] ?? []), deviceCookie(deviceToken)] },
+    headers: {
+      ...reply.headers,
+      'set-cookie': [reply.headers?.['set-cookie'] ?? [], deviceCookie(deviceToken)].flat(),
+    },
   };
 };
 
