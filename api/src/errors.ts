@@ -57,6 +57,8 @@ export const PROBLEMS = {
   'method-not-allowed': { status: 405, title: 'The method is not allowed here', kind: 'not_found' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive', kind: 'validation' },
   conflict: { status: 409, title: 'It has been changed or exists already', kind: 'conflict' },
+  'last-super-admin': { status: 409, title: 'Somebody must be left who can administer everything', kind: 'conflict' },
+  'role-fixed': { status: 409, title: 'A system role cannot be changed', kind: 'conflict' },
   'email-taken': { status: 409, title: 'An account with this e-mail address exists', kind: 'conflict' },
   'body-too-large': { status: 413, title: 'The body is too large', kind: 'validation' },
   'uri-too-long': { status: 414, title: 'The URL is too long', kind: 'validation' },

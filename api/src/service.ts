@@ -23,13 +23,12 @@ import { startMetricsRefresh } from './metrics-refresh.ts';
 import { createReference } from './openapi/served.ts';
 import { createHealth } from './routes/health.ts';
 import { Accounts } from './services/accounts.ts';
+import { createAdministration } from './services/administration.ts';
 import { startAuditSealing } from './services/audit-sealing.ts';
-import { FeatureFlags } from './services/feature-flags.ts';
 import { startLockoutNotices } from './services/lockout-notices.ts';
 import { createLogins } from './services/logins.ts';
 import { createModes, type Modes } from './services/modes.ts';
 import { createPermissions } from './services/permissions.ts';
-import { Profiles } from './services/profile.ts';
 import { createRateLimitAudit } from './services/rate-limit-audit.ts';
 import { Sessions } from './services/sessions.ts';
 
@@ -155,8 +154,7 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     accounts,
     ...logins,
     modes,
-    profiles: new Profiles(database),
-    featureFlags: new FeatureFlags({ ...config, database }),
+    ...createAdministration({ ...resources, config, liveness, sessions, nowMs }),
     reference: createReference(),
     health,
     lifetime,

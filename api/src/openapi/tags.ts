@@ -11,6 +11,11 @@ interface Tag {
 const TAGS: Readonly<Record<string, Tag>> = {
   Accounts: { description: 'Open an account, prove its address, read and change it.', page: 'api/accounts.md' },
   Sessions: { description: 'Log in, stay logged in, log out, here or everywhere.', page: 'api/sessions.md' },
+  Administration: {
+    description:
+      'Accounts, roles, permissions, organizations, feature flags, system configuration: for administrators.',
+    page: 'api/admin.md',
+  },
   Profile: {
     description: 'Names, preferences, picture and feature flags of the account itself.',
     page: 'api/profile.md',

@@ -1,12 +1,23 @@
 /** Every endpoint of the API, in one list: app.ts serves it, openapi/ describes it, tests walk over it. */
 import type { Endpoint, EndpointSpec } from '../http/endpoint.ts';
+import { type AdminConfigRouteDeps, adminConfigRoutes } from './admin-config.ts';
+import { type AdminRoleRouteDeps, adminRoleRoutes } from './admin-roles.ts';
+import { type AdminUserRouteDeps, adminUserRoutes } from './admin-users.ts';
 import { type AuthRouteDeps, authEndpoints, hotEndpoints } from './auth.ts';
 import { type DocsRouteDeps, docsRoutes } from './docs.ts';
 import { type LoginRouteDeps, loginRoutes } from './login.ts';
 import { type MfaRouteDeps, mfaRoutes } from './mfa.ts';
 import { type ProfileRouteDeps, profileRoutes } from './profile.ts';
 
-export interface EndpointDeps extends AuthRouteDeps, LoginRouteDeps, MfaRouteDeps, ProfileRouteDeps, DocsRouteDeps {}
+export interface EndpointDeps
+  extends AuthRouteDeps,
+    LoginRouteDeps,
+    MfaRouteDeps,
+    ProfileRouteDeps,
+    AdminUserRouteDeps,
+    AdminRoleRouteDeps,
+    AdminConfigRouteDeps,
+    DocsRouteDeps {}
 
 /** Served first, before anything that reads a body. */
 export const hot = (deps: EndpointDeps): readonly Endpoint[] => hotEndpoints(deps);
@@ -16,6 +27,9 @@ export const endpoints = (deps: EndpointDeps): readonly Endpoint[] => [
   ...loginRoutes(deps),
   ...mfaRoutes(deps),
   ...profileRoutes(deps),
+  ...adminUserRoutes(deps),
+  ...adminRoleRoutes(deps),
+  ...adminConfigRoutes(deps),
   ...docsRoutes(deps),
 ];
 

@@ -1,0 +1,45 @@
+/** Puts the parts of profiles and administration together. Called by service.ts. */
+import type { Liveness } from '../cache/liveness.ts';
+import type { Database } from '../db/database.ts';
+import type { RolloutFlag } from '../db/system-config.ts';
+import { AdminConfig } from './admin-config.ts';
+import { AdminOrganizations } from './admin-organizations.ts';
+import { AdminRoles } from './admin-roles.ts';
+import { AdminScopes } from './admin-scope.ts';
+import { AdminUsers } from './admin-users.ts';
+import { FeatureFlags } from './feature-flags.ts';
+import type { Modes } from './modes.ts';
+import { Profiles } from './profile.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface AdministrationDeps {
+  readonly config: RolloutFlag;
+  readonly database: Database;
+  readonly liveness: Liveness;
+  readonly modes: Modes;
+  readonly sessions: Sessions;
+  readonly nowMs: () => number;
+}
+
+export interface Administration {
+  readonly adminConfig: AdminConfig;
+  readonly adminOrganizations: AdminOrganizations;
+  readonly adminRoles: AdminRoles;
+  readonly adminUsers: AdminUsers;
+  readonly featureFlags: FeatureFlags;
+  readonly profiles: Profiles;
+}
+
+export const createAdministration = (deps: AdministrationDeps): Administration => {
+  const { database, liveness, modes, sessions, nowMs } = deps;
+  const scopes = new AdminScopes(database);
+  const announceEnd = (sessionId: string): Promise<void> => liveness.markEnded(sessionId);
+  return {
+    adminConfig: new AdminConfig({ scopes, modes }),
+    adminOrganizations: new AdminOrganizations({ scopes, database }),
+    adminRoles: new AdminRoles(scopes),
+    adminUsers: new AdminUsers({ scopes, sessions, announceEnd, nowMs }),
+    featureFlags: new FeatureFlags({ ...deps.config, database }),
+    profiles: new Profiles(database),
+  };
+};
