@@ -11,6 +11,10 @@ export interface Person extends Tokens {
   readonly organization: Organization;
 }
 
+/** `403 level-too-low`, or the status alone. */
+export const codeOf = ({ status, body }: Answer): string =>
+  typeof body['code'] === 'string' ? `${status} ${body['code']}` : `${status}`;
+
 let people = 0;
 
 /** Two organizations, and one API for each as their default, with the same keys: a token of one is a token at the other. */

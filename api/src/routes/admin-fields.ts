@@ -29,11 +29,15 @@ export const adminCall = (call: {
 export const expiresAt = z.iso
   .datetime()
   .transform((text) => new Date(text))
-  .refine((time) => time.getTime() > Date.now(), 'must lie in the future');
+  .refine((time) => time.getTime() > Date.now(), 'must lie in the future')
+  .meta({ examples: ['2099-01-01T00:00:00Z'] });
 
 export const nullableName = personName.nullable().optional();
 
-export const permissionName = z.string().regex(/^[a-z_]{1,60}:[a-z]{1,20}$/, 'must look like users:read');
+export const permissionName = z
+  .string()
+  .regex(/^[a-z_]{1,60}:[a-z]{1,20}$/, 'must look like users:read')
+  .meta({ examples: ['users:read'] });
 
 export const user = z
   .object({
