@@ -28,7 +28,27 @@ const gauge = (registers: Registry[], name: string, help: string) => new Gauge({
 const histogram = (registers: Registry[], name: string, help: string) =>
   new Histogram({ name, help, buckets: BUCKETS, registers });
 
+/** How late a revocation could be seen here, at the worst, if this process asked nobody else; beyond 0.8 it does (cache/liveness.ts). */
+const revocationMetrics = (registers: Registry[]) => {
+  let readHeardUntilMs = (): number => performance.now();
+  const revocationStaleness = new Gauge({
+    name: 'auth_revocation_staleness_seconds',
+    help: 'Since when revocations have not been heard; above 0.8, sessions are checked in the database',
+    registers,
+    collect() {
+      this.set((performance.now() - readHeardUntilMs()) / 1000);
+    },
+  });
+  return {
+    revocationStaleness,
+    watchRevocations: (read: () => number): void => {
+      readHeardUntilMs = read;
+    },
+  };
+};
+
 const authMetrics = (registers: Registry[]) => ({
+  ...revocationMetrics(registers),
   loginAttempts: counter(registers, 'auth_login_attempts_total', 'Logins tried: successes + failures'),
   loginSuccesses: counter(registers, 'auth_login_successes_total', 'Logins that got a session'),
   loginFailures: counter(registers, 'auth_login_failures_total', 'Logins that got none, for whatever reason'),

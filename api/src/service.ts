@@ -1,18 +1,11 @@
 /** Puts the parts together: configuration in, a service that can be stopped out. Called by main.ts, dev.ts and the tests. */
 import { type AppDeps, type AppOptions, createApp } from './app.ts';
-import { Liveness } from './cache/liveness.ts';
 import { connectRedis, type RedisConnections } from './cache/redis.ts';
 import { type Config, ConfigError, type Secrets } from './config.ts';
-import { createAccessTokens } from './crypto/access-token.ts';
 import { createAuditKeys } from './crypto/audit-keys.ts';
 import { HashQueue, hashWidth } from './crypto/hash-queue.ts';
 import { createPasswords } from './crypto/passwords.ts';
-import { createRefreshTokens } from './crypto/refresh-token.ts';
 import { Database } from './db/database.ts';
-import { isSessionLive } from './db/sessions.ts';
-import { createIdentify } from './http/authenticate.ts';
-import { createBrowsers } from './http/browsers.ts';
-import { createCsrf } from './http/csrf.ts';
 import { requirePermission, requireRecentSession } from './http/permissions.ts';
 import { createRateLimits } from './http/rate-limit.ts';
 import { Lifetime } from './lifetime.ts';
@@ -30,7 +23,7 @@ import { createLogins } from './services/logins.ts';
 import { createModes, type Modes } from './services/modes.ts';
 import { createPermissions } from './services/permissions.ts';
 import { createRateLimitAudit } from './services/rate-limit-audit.ts';
-import { Sessions } from './services/sessions.ts';
+import { createSessionParts, type SessionParts } from './session-parts.ts';
 
 export interface ServiceDeps extends AppOptions {
   readonly config: Config;
@@ -47,6 +40,7 @@ export interface Service {
 
 /** What is open and must be closed. */
 interface Resources {
+  readonly sessionParts: SessionParts;
   readonly database: Database;
   readonly redis: RedisConnections | undefined;
   readonly queue: HashQueue;
@@ -58,9 +52,9 @@ interface Resources {
 
 /** @throws ConfigError when the database role would see every tenant's rows. A database that is away is no reason not to start. */
 export const startService = async (deps: ServiceDeps): Promise<Service> => {
-  const { config, secrets, log } = deps;
+  const { config, log } = deps;
   const resources = open(deps);
-  const { database, redis, queue, lifetime, metrics, modes, mailing } = resources;
+  const { database, redis, queue, lifetime, modes } = resources;
   const state = await database.state();
   if (state === 'unsafe-role') {
     await database.close();
@@ -72,36 +66,36 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
   if (state === 'up')
     await modes.refresh().catch((error: unknown) => log.warn({ error }, 'the modes are not known yet'));
   const port = await lifetime.listen(createApp(assemble(deps, resources), deps), config.port);
-  const stopRefresh = startMetricsRefresh(database, metrics, log);
-  const stopModes = modes.start();
-  const stopSealing = startAuditSealing({
-    ...config,
-    database,
-    keys: createAuditKeys(secrets.auditKeys),
-    log,
-    metrics,
-  });
-  const stopMail = mailing.start();
-  const stopNotices = startLockoutNotices({
-    database,
-    enqueueMail: mailing.enqueueMail,
-    log,
-    nowMs: deps.nowMs ?? Date.now,
-  });
+  const stopBackground = startBackground(deps, resources);
   log.info({ port, hashWidth: queue.width, appEnv: config.appEnv }, 'listening');
   return {
     port,
     stop: async () => {
       await lifetime.drain(config.shutdownGraceMs);
-      stopRefresh();
-      stopModes();
-      await stopMail();
-      await stopNotices();
       await queue.idle();
-      await stopSealing();
+      await stopBackground();
       await database.close();
       redis?.close();
     },
+  };
+};
+
+/** What works beside the requests. Returns the function that stops it, the sealing last: it seals what the others still wrote. */
+const startBackground = (deps: ServiceDeps, resources: Resources): (() => Promise<void>) => {
+  const { config, secrets, log, nowMs = Date.now } = deps;
+  const { database, metrics, modes, mailing, sessionParts } = resources;
+  const stops: readonly (() => void | Promise<void>)[] = [
+    startMetricsRefresh(database, metrics, log),
+    modes.start(),
+    mailing.start(),
+    sessionParts.start(),
+    startLockoutNotices({ database, enqueueMail: mailing.enqueueMail, log, nowMs }),
+  ];
+  const keys = createAuditKeys(secrets.auditKeys);
+  const stopSealing = startAuditSealing({ ...config, database, keys, log, metrics });
+  return async () => {
+    for (const stop of stops) await stop();
+    await stopSealing();
   };
 };
 
@@ -109,26 +103,23 @@ const open = ({ config, secrets, log, nowMs = Date.now }: ServiceDeps): Resource
   const metrics = createMetrics();
   const onIdleError = (error: unknown): void => log.warn({ error }, 'an idle database connection was lost');
   const database = new Database({ url: secrets.databaseUrl, metrics, onIdleError });
+  const redis = secrets.redisUrl === undefined ? undefined : connectRedis(secrets.redisUrl, log);
   return {
     metrics,
     database,
     modes: createModes({ ...config, database, metrics, log }),
     mailing: createMailing({ config, secrets, database, metrics, log, nowMs }),
-    redis: secrets.redisUrl === undefined ? undefined : connectRedis(secrets.redisUrl, log),
+    redis,
+    sessionParts: createSessionParts({ config, secrets, log, nowMs, database, redis, metrics }),
     queue: new HashQueue(hashWidth()),
     lifetime: new Lifetime(log),
   };
 };
 
 const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
-  const { database, redis, queue, lifetime, metrics, modes } = resources;
+  const { database, redis, queue, lifetime, metrics, modes, sessionParts } = resources;
+  const { sessions } = sessionParts;
   const { config, secrets, log, nowMs = Date.now } = deps;
-  const readTruth = (sessionId: string, tenantId: string): Promise<boolean> =>
-    database.inTenant(tenantId, (tx) => isSessionLive(tx, sessionId, nowMs()));
-  const liveness = new Liveness({ redis, readTruth });
-  const accessTokens = createAccessTokens({ ...config, keys: secrets.signingKeys, nowMs });
-  const refreshTokens = createRefreshTokens(secrets.refreshTokenKey);
-  const sessions = new Sessions({ database, liveness, accessTokens, refreshTokens, metrics, nowMs });
   const passwords = createPasswords({
     pepper: secrets.passwordPepper,
     previousPeppers: secrets.previousPeppers,
@@ -142,7 +133,6 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     isRedisReady: redis === undefined ? undefined : () => redis.isReady(),
     isDraining: () => lifetime.isDraining(),
   });
-  const csrf = createCsrf({ ...secrets, ...config });
   const permissions = createPermissions(database, nowMs);
   const onViolation = createRateLimitAudit({ ...config, database, redis, log, nowMs });
   const rateLimits = createRateLimits({ redis, limits: config, metrics, nowMs, onViolation });
@@ -150,7 +140,7 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     ...config,
     log,
     metrics,
-    sessions,
+    ...sessionParts,
     accounts,
     ...logins,
     modes,
@@ -158,8 +148,6 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     reference: createReference(),
     health,
     lifetime,
-    browsers: createBrowsers(csrf, nowMs),
-    identify: createIdentify({ tokens: accessTokens, liveness, csrf }),
     requirePermission: requirePermission(permissions),
     requireRecentSession: requireRecentSession(permissions),
     generalLimit: rateLimits.general,

@@ -1,54 +1,61 @@
-/** This process's memory of which sessions are live, which trusts `live` only while the subscription works. Called by cache/liveness.ts. */
-import type { Redis } from 'ioredis';
+/**
+ * This process's memory of which sessions are live. It believes `live` for as long as every revocation since has been heard, and otherwise for
+ * less than a second. Called by cache/liveness.ts.
+ */
 import { LRUCache } from 'lru-cache';
 import { ACCESS_TOKEN_SECONDS } from '../crypto/access-token.ts';
 
-type Verdict = 'live' | 'ended';
+export type Verdict = 'live' | 'ended';
+
+/** How far this process has heard of revocations, by performance.now() (db/revocation-feed.ts). */
+export interface Hearing {
+  /** Since when nothing was missed; undefined while deaf. */
+  hearsSinceMs(): number | undefined;
+  /** Everything that ended before this moment has been heard. */
+  heardUntilMs(): number;
+}
 
 const MAX_SESSIONS = 50_000;
-/** Bounds what an expiry by the clock can be late by; revocations are heard at once. */
-const LIVE_MS = 10_000;
+/** What is known longer is asked again, heard or not. */
+const LIVE_MS = 30_000;
+/** How long anything may be believed without having heard: with the time of an answer it stays below the promised second. */
+export const UNHEARD_MS = 800;
+
+const ENDED = -1;
 
 export class LivenessMemory {
-  readonly #verdicts = new LRUCache<string, Verdict>({ max: MAX_SESSIONS });
-  #isListening = false;
+  /** The moment that a session was known to be live, or ENDED. */
+  readonly #known = new LRUCache<string, number>({ max: MAX_SESSIONS });
+  readonly #hearing: Hearing;
 
-  /** Hears revocations on `channel`; every (re)connection subscribes again, every loss forgets what was believed to be live. */
-  listenTo(subscriber: Redis, channel: string): void {
-    subscriber.on('message', (_channel: string, sessionId: string) => this.end(sessionId));
-    subscriber.on('close', () => this.#deafen());
-    subscriber.on('ready', () => void this.#subscribe(subscriber, channel));
-    if (subscriber.status === 'ready') void this.#subscribe(subscriber, channel);
+  constructor(hearing: Hearing) {
+    this.#hearing = hearing;
   }
 
   recall(sessionId: string): Verdict | undefined {
-    return this.#verdicts.get(sessionId);
+    const known = this.#known.get(sessionId);
+    if (known === undefined) return undefined;
+    if (known === ENDED) return 'ended';
+    return this.isCurrent(known) ? 'live' : undefined;
   }
 
   end(sessionId: string): void {
-    this.#verdicts.set(sessionId, 'ended', { ttl: ACCESS_TOKEN_SECONDS * 1000 });
+    this.#known.set(sessionId, ENDED, { ttl: ACCESS_TOKEN_SECONDS * 1000 });
   }
 
-  /** Remembers `live` unless it has ended meanwhile; says what stands now. */
-  remember(sessionId: string): Verdict {
-    if (this.#verdicts.get(sessionId) === 'ended') return 'ended';
-    if (this.#isListening) this.#verdicts.set(sessionId, 'live', { ttl: LIVE_MS });
+  /** Remembers that it was live at that moment, unless it has ended meanwhile; says what stands now. */
+  remember(sessionId: string, liveAtMs: number): Verdict {
+    if (this.#known.get(sessionId) === ENDED) return 'ended';
+    this.#known.set(sessionId, liveAtMs, { ttl: LIVE_MS });
     return 'live';
   }
 
-  async #subscribe(subscriber: Redis, channel: string): Promise<void> {
-    try {
-      await subscriber.subscribe(channel);
-      this.#isListening = true;
-    } catch {
-      this.#deafen(); // the connection fell again; the next one subscribes
-    }
-  }
-
-  #deafen(): void {
-    this.#isListening = false;
-    for (const [sessionId, verdict] of this.#verdicts.entries()) {
-      if (verdict === 'live') this.#verdicts.delete(sessionId);
-    }
+  /** Whether what was known to be live at that moment may still be believed. */
+  isCurrent(liveAtMs: number): boolean {
+    const nowMs = performance.now();
+    if (nowMs - liveAtMs <= UNHEARD_MS) return true;
+    const sinceMs = this.#hearing.hearsSinceMs();
+    const isHeard = sinceMs !== undefined && sinceMs <= liveAtMs && nowMs - this.#hearing.heardUntilMs() <= UNHEARD_MS;
+    return isHeard && nowMs - liveAtMs <= LIVE_MS;
   }
 }

@@ -2,23 +2,26 @@
  * Whether the session behind an access token is still live: this process, then Redis, then PostgreSQL, which is the truth.
  * Called by http/authenticate.ts on every hot path; services/sessions.ts tells it of every session that it ends.
  *
- * The process believes itself only while it hears the revocations of the others (a subscription that works). Redis keeps `live` for 30 s
- * and `ended` for as long as any access token can live; `live` is written only where nothing stands (NX), so a reader that was overtaken
- * by a revocation cannot bury it. A tombstone that Redis missed is written again when it is back.
+ * What is remembered, here or in Redis, counts only as far as this process has heard every revocation since it was read; PostgreSQL tells of
+ * them with the commit (db/revocation-feed.ts). Deaf, it asks PostgreSQL. So no revocation is later than a second, whoever of revoker, reader
+ * and Redis was cut off: Redis may forget or miss one, and only speed is lost.
+ * @see docs/adr/0009-sessions-heard-from-postgresql.md
  */
 import { ACCESS_TOKEN_SECONDS } from '../crypto/access-token.ts';
-import { LivenessMemory } from './liveness-memory.ts';
+import { type Hearing, LivenessMemory, type Verdict } from './liveness-memory.ts';
 import type { RedisConnections } from './redis.ts';
 
+/** Where servers of the release before listen. */
 export const SESSION_ENDED_CHANNEL = 'latchkey:session-ended';
-/** How long a pod that cannot hear revocations may be told `live` by Redis after Redis itself missed one. */
-const LIVE_SECONDS = 30;
+const LIVE_MS = 30_000;
+/** A read that took longer is not passed on; so an entry is never older than its time in Redis and ENTRY_MARGIN_MS. */
+const MAX_READ_MS = 500;
+const ENTRY_MARGIN_MS = 1_000;
 const MAX_MISSED = 10_000;
-
-type Verdict = 'live' | 'ended';
 
 export interface LivenessDeps {
   readonly redis: RedisConnections | undefined;
+  readonly hearing: Hearing;
   /** Reads PostgreSQL. @throws AppError `database-unavailable` */
   readonly readTruth: (sessionId: string, tenantId: string) => Promise<boolean>;
 }
@@ -28,32 +31,31 @@ const keyOf = (sessionId: string): string => `latchkey:session:${sessionId}`;
 export class Liveness {
   readonly #redis: RedisConnections | undefined;
   readonly #readTruth: LivenessDeps['readTruth'];
-  readonly #memory = new LivenessMemory();
+  readonly #memory: LivenessMemory;
   /** Sessions whose end Redis was not there to hear. */
   readonly #missed = new Set<string>();
 
-  constructor({ redis, readTruth }: LivenessDeps) {
+  constructor({ redis, hearing, readTruth }: LivenessDeps) {
     this.#redis = redis;
     this.#readTruth = readTruth;
-    if (redis === undefined) return;
-    this.#memory.listenTo(redis.subscriber, SESSION_ENDED_CHANNEL);
-    redis.commands.on('ready', () => {
+    this.#memory = new LivenessMemory(hearing);
+    redis?.commands.on('ready', () => {
       for (const sessionId of this.#missed) void this.#publish(redis, sessionId);
     });
   }
 
   /** @throws AppError `database-unavailable` */
   async isLive(sessionId: string, tenantId: string): Promise<boolean> {
-    const known = this.#memory.recall(sessionId) ?? (await this.#askRedis(sessionId));
-    if (known === 'ended') {
-      this.#memory.end(sessionId);
-      return false;
-    }
-    if (known === undefined) {
-      if (!(await this.#readTruth(sessionId, tenantId))) return false;
-      await this.#tellRedis(sessionId);
-    }
-    return this.#memory.remember(sessionId) !== 'ended'; // it may have ended while we were asking
+    const known =
+      this.#memory.recall(sessionId) ??
+      (await this.#askRedis(sessionId)) ??
+      (await this.#askDatabase(sessionId, tenantId));
+    return known === 'live';
+  }
+
+  /** Heard of from the database: the truth is written already. */
+  hear(sessionId: string): void {
+    this.#memory.end(sessionId);
   }
 
   /** Called after the transaction that ended the session; never throws, since the truth is written already. */
@@ -62,15 +64,37 @@ export class Liveness {
     if (this.#redis !== undefined) await this.#publish(this.#redis, sessionId);
   }
 
+  /** What Redis says, as far as it may be believed. */
   async #askRedis(sessionId: string): Promise<Verdict | undefined> {
     if (this.#redis === undefined || !this.#redis.isReady()) return undefined;
-    const found = await this.#redis.commands.get(keyOf(sessionId)).catch(() => null);
-    return found === 'live' || found === 'ended' ? found : undefined;
+    const { commands } = this.#redis;
+    const askedMs = performance.now();
+    const key = keyOf(sessionId);
+    const [found, leftMs] = await Promise.all([commands.get(key), commands.pttl(key)]).catch(() => [null, 0] as const);
+    if (found === 'ended') {
+      this.#memory.end(sessionId);
+      return 'ended';
+    }
+    const liveAtMs = askedMs - (LIVE_MS - leftMs) - ENTRY_MARGIN_MS;
+    if (found !== 'live' || !this.#memory.isCurrent(liveAtMs)) return undefined;
+    return this.#memory.remember(sessionId, liveAtMs);
   }
 
+  async #askDatabase(sessionId: string, tenantId: string): Promise<Verdict> {
+    const askedMs = performance.now();
+    if (!(await this.#readTruth(sessionId, tenantId))) {
+      this.#memory.end(sessionId); // what has ended stays ended: a flood of its tokens costs one query
+      return 'ended';
+    }
+    const verdict = this.#memory.remember(sessionId, askedMs); // it may have ended while we were asking
+    if (verdict === 'live' && performance.now() - askedMs <= MAX_READ_MS) await this.#tellRedis(sessionId);
+    return verdict;
+  }
+
+  /** Only where nothing stands: a reader that was overtaken by a revocation must not bury it. */
   async #tellRedis(sessionId: string): Promise<void> {
     if (this.#redis === undefined || !this.#redis.isReady()) return;
-    await this.#redis.commands.set(keyOf(sessionId), 'live', 'EX', LIVE_SECONDS, 'NX').catch(() => null);
+    await this.#redis.commands.set(keyOf(sessionId), 'live', 'PX', LIVE_MS, 'NX').catch(() => null);
   }
 
   async #publish({ commands }: RedisConnections, sessionId: string): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * The two Redis connections: commands and subscription. Made by main.ts. Redis is never the truth, so nothing waits for it:
+ * The Redis connection. Made by service.ts. Redis is never the truth, so nothing waits for it:
  * no offline queue, one try, 250 ms; whoever asks falls back (http/rate-limit.ts in the process, cache/liveness.ts to PostgreSQL).
  */
 import { Redis } from 'ioredis';
@@ -9,7 +9,6 @@ export const REDIS_DEADLINE_MS = 250;
 
 export interface RedisConnections {
   readonly commands: Redis;
-  readonly subscriber: Redis;
   isReady(): boolean;
   close(): void;
 }
@@ -22,12 +21,9 @@ export const connectRedis = (url: string, log: Log): RedisConnections => {
     connectTimeout: 1_000,
     commandTimeout: REDIS_DEADLINE_MS,
     enableAutoPipelining: true,
-    autoResubscribe: true,
     retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000) * (0.75 + Math.random() / 2),
   };
   const commands = new Redis(url, options);
-  // A subscriber waits for messages for ever: a command deadline would break its own handshake on a slow day.
-  const subscriber = new Redis(url, { ...options, enableAutoPipelining: false });
   let wasReady: boolean | undefined;
   const tell = (isReady: boolean, error?: unknown): void => {
     if (wasReady === isReady) return; // one line a change, not one a retry
@@ -38,16 +34,11 @@ export const connectRedis = (url: string, log: Log): RedisConnections => {
   commands.on('ready', () => tell(true));
   commands.on('error', (error) => tell(false, error));
   commands.on('close', () => tell(false));
-  subscriber.on('error', () => undefined); // told by the command connection
-  for (const connection of [commands, subscriber]) connection.connect().catch(() => undefined); // the retry strategy goes on
+  commands.connect().catch(() => undefined); // the retry strategy goes on
 
   return {
     commands,
-    subscriber,
     isReady: () => commands.status === 'ready',
-    close: () => {
-      commands.disconnect();
-      subscriber.disconnect();
-    },
+    close: () => commands.disconnect(),
   };
 };

@@ -9,12 +9,15 @@
  *   revoked                | any other       | refuse (revoked)
  *   expired, or past its time | any other    | expire (once), then refuse (expired)
  *   active, account off    | any other       | refuse (revoked)
- *   active                 | equal           | rotate
- *   active                 | one behind, <= grace | repeat the successor: the reply was lost or tabs raced
+ *   active                 | equal           | rotate; noted as moved when another client altogether asks
+ *   active                 | one behind, <= grace | repeat the successor: the reply was lost or tabs raced;
+ *                          |                 | revoke when another client altogether asks: no tab changes program and network
  *   active                 | older           | revoke: somebody holds a stolen copy
  *
  * @see docs/adr/0003-refresh-token.md
  */
+
+import { type ClientTraits, isAnotherClient } from './client-binding.ts';
 
 /** RFC 9700 §4.14.2 wants replay to revoke; FAPI 2 wants a lost reply to be retryable. 30 s is time for a retry, not for a thief. */
 export const GRACE_MS = 30_000;
@@ -32,18 +35,21 @@ export interface StoredSession {
   readonly expiresAtMs: number;
   readonly absoluteExpiresAtMs: number;
   readonly isAccountActive: boolean;
+  /** Who refreshed last. */
+  readonly origin: ClientTraits;
 }
 
-/** What the token says of itself, under a valid MAC. */
+/** What the token says of itself, under a valid MAC, and who brings it. */
 export interface PresentedToken {
   readonly counter: number;
   readonly absoluteExpiresAtMs: number;
+  readonly origin: ClientTraits;
 }
 
 export type RefreshDecision =
-  | { readonly kind: 'rotate'; readonly expiresAtMs: number }
+  | { readonly kind: 'rotate'; readonly expiresAtMs: number; readonly isMoved: boolean }
   | { readonly kind: 'repeat' }
-  | { readonly kind: 'revoke' }
+  | { readonly kind: 'revoke'; readonly reason: 'token-replayed' | 'suspicious' }
   | { readonly kind: 'expire' }
   | { readonly kind: 'refuse'; readonly reason: 'expired' | 'revoked' }
   | { readonly kind: 'data-loss'; readonly reason: 'missing' | 'ahead' };
@@ -77,9 +83,11 @@ export const decideRefresh = (
 const decideActive = (session: StoredSession, presented: PresentedToken, nowMs: number): RefreshDecision => {
   if (session.expiresAtMs <= nowMs) return { kind: 'expire' };
   if (!session.isAccountActive) return { kind: 'refuse', reason: 'revoked' };
+  const isMoved = isAnotherClient(session.origin, presented.origin);
   if (presented.counter === session.counter) {
-    return { kind: 'rotate', expiresAtMs: slideExpiry(session.absoluteExpiresAtMs, nowMs) };
+    return { kind: 'rotate', expiresAtMs: slideExpiry(session.absoluteExpiresAtMs, nowMs), isMoved };
   }
   const isParent = presented.counter === session.counter - 1;
-  return isParent && nowMs - session.rotatedAtMs <= GRACE_MS ? { kind: 'repeat' } : { kind: 'revoke' };
+  if (!isParent || nowMs - session.rotatedAtMs > GRACE_MS) return { kind: 'revoke', reason: 'token-replayed' };
+  return isMoved ? { kind: 'revoke', reason: 'suspicious' } : { kind: 'repeat' };
 };

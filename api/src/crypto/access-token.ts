@@ -8,16 +8,16 @@ import { hash, sign, verify } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
-import type { SigningKeys } from './signing-keys.ts';
+import { ALGORITHM, type KeyRing } from './signing-keys.ts';
 
 /** The age of the seed's access token is not given; 15 min is what a stolen one is worth where the session check cannot be reached. */
 export const ACCESS_TOKEN_SECONDS = 15 * 60;
 /** Pods' clocks may differ by this much before a token "from the future" is refused. */
-const CLOCK_SKEW_SECONDS = 60;
+export const CLOCK_SKEW_SECONDS = 60;
 const MAX_TOKEN_LENGTH = 4_096;
 const MAX_CACHED_TOKENS = 20_000;
 
-const header = z.strictObject({ alg: z.literal('ES256'), typ: z.literal('at+jwt'), kid: z.string() });
+const header = z.strictObject({ alg: z.literal(ALGORITHM), typ: z.literal('at+jwt'), kid: z.string() });
 const claims = z.object({
   iss: z.string(),
   aud: z.string(),
@@ -32,16 +32,40 @@ const claims = z.object({
 export type AccessClaims = Readonly<z.infer<typeof claims>>;
 
 export interface AccessTokenDeps {
-  readonly keys: SigningKeys;
+  readonly keys: KeyRing;
   readonly issuer: string;
   readonly audience: string;
   readonly nowMs: () => number;
 }
 
+export interface AccessTokenSubject {
+  readonly userId: string;
+  readonly sessionId: string;
+  readonly tenantId: string;
+  /** When the session ends: no token of it lives longer. */
+  readonly expiresAtMs: number;
+}
+
 export interface AccessTokens {
-  sign(subject: { readonly userId: string; readonly sessionId: string; readonly tenantId: string }): string;
-  /** @throws AppError `access-token-invalid` | `access-token-expired` */
+  sign(subject: AccessTokenSubject): { readonly token: string; readonly expiresInSeconds: number };
+  /** @throws AppError `access-token-invalid`, with an UnknownKeyError as its cause where another pod may know the key | `access-token-expired` */
   verify(token: string): AccessClaims;
+}
+
+/** A token that may be ours, signed by a key that this process has not heard of yet. */
+export class UnknownKeyError extends Error {
+  override readonly name = 'UnknownKeyError';
+  readonly keyId: string;
+
+  constructor(keyId: string) {
+    super('unknown key id');
+    this.keyId = keyId;
+  }
+}
+
+interface VerifiedToken {
+  readonly claims: AccessClaims;
+  readonly keyId: string;
 }
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -56,29 +80,33 @@ const decode = (part: string): Buffer => {
 const readJson = (part: string): unknown => JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(decode(part)));
 
 /** The full check, a signature verification (about 110 µs). @throws any error for any token that we did not sign for ourselves. */
-const verifyFresh = (token: string, { keys, issuer, audience, nowMs }: AccessTokenDeps): AccessClaims => {
+const verifyFresh = (token: string, { keys, issuer, audience, nowMs }: AccessTokenDeps): VerifiedToken => {
   const parts = token.split('.');
   const [headerPart, payloadPart, signaturePart] = parts;
   if (parts.length !== 3 || headerPart === undefined || payloadPart === undefined || signaturePart === undefined) {
     throw new TypeError('not three parts');
   }
-  const key = keys.publicKeys.get(header.parse(readJson(headerPart)).kid);
-  if (key === undefined) throw new TypeError('unknown key id');
+  const { alg, kid } = header.parse(readJson(headerPart));
+  const known = keys.verificationKey(kid);
+  if (known === undefined) throw new UnknownKeyError(kid);
+  if (alg !== known.algorithm) throw new TypeError('not the algorithm of this key');
   const signature = decode(signaturePart);
   const signed = Buffer.from(`${headerPart}.${payloadPart}`);
-  if (!verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, signature)) throw new TypeError('wrong signature');
+  const key = { key: known.publicKey, dsaEncoding: 'ieee-p1363' } as const;
+  if (!verify('sha256', signed, key, signature)) throw new TypeError('wrong signature');
   const read = claims.parse(readJson(payloadPart));
   if (read.iss !== issuer || read.aud !== audience) throw new TypeError('for somebody else');
   if (read.iat > nowMs() / 1000 + CLOCK_SKEW_SECONDS) throw new TypeError('from the future');
-  return read;
+  return { claims: read, keyId: kid };
 };
 
 export const createAccessTokens = (deps: AccessTokenDeps): AccessTokens => {
-  const verified = new LRUCache<string, AccessClaims>({ max: MAX_CACHED_TOKENS });
-  const headerPart = encode({ alg: 'ES256', typ: 'at+jwt', kid: deps.keys.keyId });
+  const { keys, nowMs } = deps;
+  const verified = new LRUCache<string, VerifiedToken>({ max: MAX_CACHED_TOKENS });
 
-  const signToken: AccessTokens['sign'] = ({ userId, sessionId, tenantId }) => {
-    const iat = Math.floor(deps.nowMs() / 1000);
+  const signToken: AccessTokens['sign'] = ({ userId, sessionId, tenantId, expiresAtMs }) => {
+    const iat = Math.floor(nowMs() / 1000);
+    const { keyId, algorithm, privateKey } = keys.signingKey();
     const body: AccessClaims = {
       iss: deps.issuer,
       aud: deps.audience,
@@ -86,19 +114,20 @@ export const createAccessTokens = (deps: AccessTokenDeps): AccessTokens => {
       sid: sessionId,
       tid: tenantId,
       iat,
-      exp: iat + ACCESS_TOKEN_SECONDS,
+      exp: Math.min(iat + ACCESS_TOKEN_SECONDS, Math.floor(expiresAtMs / 1000)),
       jti: crypto.randomUUID(),
     };
-    const signed = `${headerPart}.${encode(body)}`;
-    const signature = sign('sha256', Buffer.from(signed), { key: deps.keys.privateKey, dsaEncoding: 'ieee-p1363' });
-    return `${signed}.${signature.toString('base64url')}`;
+    const signed = `${encode({ alg: algorithm, typ: 'at+jwt', kid: keyId })}.${encode(body)}`;
+    const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' });
+    return { token: `${signed}.${signature.toString('base64url')}`, expiresInSeconds: body.exp - iat };
   };
 
   const verifyToken = (token: string): AccessClaims => {
     if (token.length > MAX_TOKEN_LENGTH) throw new AppError('access-token-invalid');
     const digest = hash('sha256', token, 'base64');
     let found = verified.get(digest);
-    if (found === undefined) {
+    // A key that was retired meanwhile takes what it signed with it.
+    if (found === undefined || keys.verificationKey(found.keyId) === undefined) {
       try {
         found = verifyFresh(token, deps);
       } catch (cause) {
@@ -106,8 +135,8 @@ export const createAccessTokens = (deps: AccessTokenDeps): AccessTokens => {
       }
       verified.set(digest, found);
     }
-    if (found.exp <= deps.nowMs() / 1000) throw new AppError('access-token-expired');
-    return found;
+    if (found.claims.exp <= nowMs() / 1000) throw new AppError('access-token-expired');
+    return found.claims;
   };
 
   return { sign: signToken, verify: verifyToken };

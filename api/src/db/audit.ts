@@ -11,6 +11,7 @@ export type AuditEventType =
   | 'logout'
   | 'session_created'
   | 'session_revoked'
+  | 'session_moved'
   | 'token_reused'
   | 'password_changed'
   | 'password_reset'

@@ -20,6 +20,8 @@ const sessionRow = z.object({
   expires_at: time,
   absolute_expires_at: time,
   is_account_active: z.boolean(),
+  ip_address: z.string().nullable(),
+  user_agent: z.string().nullable(),
 });
 
 export interface FoundSession extends StoredSession {
@@ -29,7 +31,7 @@ export interface FoundSession extends StoredSession {
 export const findSession = async (tx: Transaction, sessionId: string): Promise<FoundSession | undefined> => {
   const { rows } = await tx.query(
     `SELECT s.user_id, s.status, s.refresh_counter, s.rotated_at, s.expires_at, s.absolute_expires_at,
-            u.is_active AND u.deleted_at IS NULL AS is_account_active
+            u.is_active AND u.deleted_at IS NULL AS is_account_active, host(s.ip_address) AS ip_address, s.user_agent
      FROM auth.user_sessions s JOIN auth.users_extended u ON u.id = s.user_id
      WHERE s.id = $1`,
     [sessionId],
@@ -44,6 +46,7 @@ export const findSession = async (tx: Transaction, sessionId: string): Promise<F
     expiresAtMs: row.expires_at,
     absoluteExpiresAtMs: row.absolute_expires_at,
     isAccountActive: row.is_account_active,
+    origin: { ip: row.ip_address ?? undefined, userAgent: row.user_agent ?? undefined },
   };
 };
 
@@ -68,6 +71,7 @@ export interface Rotation {
   readonly fromCounter: number;
   readonly expiresAtMs: number;
   readonly nowMs: number;
+  readonly origin: Origin;
 }
 
 /**
@@ -77,9 +81,17 @@ export interface Rotation {
 export const rotateSession = async (tx: Transaction, rotation: Rotation): Promise<boolean> => {
   const { rowCount } = await tx.query(
     `UPDATE auth.user_sessions
-     SET refresh_counter = refresh_counter + 1, rotated_at = $3, last_activity_at = $3, expires_at = $4
+     SET refresh_counter = refresh_counter + 1, rotated_at = $3, last_activity_at = $3, expires_at = $4,
+       ip_address = coalesce($5, ip_address), user_agent = coalesce($6, user_agent)
      WHERE id = $1 AND refresh_counter = $2 AND status = 'active' AND expires_at > $3`,
-    [rotation.sessionId, rotation.fromCounter, new Date(rotation.nowMs), new Date(rotation.expiresAtMs)],
+    [
+      rotation.sessionId,
+      rotation.fromCounter,
+      new Date(rotation.nowMs),
+      new Date(rotation.expiresAtMs),
+      rotation.origin.ip ?? null,
+      rotation.origin.userAgent ?? null,
+    ],
   );
   return rowCount === 1;
 };

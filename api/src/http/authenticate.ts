@@ -9,22 +9,42 @@ import type { Request, RequestHandler, Response } from 'express';
 import passport from 'passport';
 import passportJwt from 'passport-jwt';
 import type { Liveness } from '../cache/liveness.ts';
-import type { AccessClaims, AccessTokens } from '../crypto/access-token.ts';
+import { type AccessClaims, type AccessTokens, UnknownKeyError } from '../crypto/access-token.ts';
 import { AppError } from '../errors.ts';
 import { ACCESS_COOKIE, readCookie } from './cookies.ts';
 import { type Csrf, isUnsafe } from './csrf.ts';
 
 type VerifierCallback = (error: unknown, claims?: AccessClaims) => void;
 
-/** What passport-jwt calls in place of jsonwebtoken: `tokens` is what the strategy's secretOrKeyProvider handed out. */
-const verifyWithOurs = (token: string, tokens: AccessTokens, _options: unknown, done: VerifierCallback): void => {
+/** What verifies: the tokens, and where to ask for a key that another pod may have heard of first. */
+export interface TokenVerifier {
+  readonly tokens: AccessTokens;
+  /** True when the key is known now. */
+  readonly lookForKey: (keyId: string) => Promise<boolean>;
+}
+
+/** What passport-jwt calls in place of jsonwebtoken: `verifier` is what the strategy's secretOrKeyProvider handed out. */
+const verifyWithOurs = (token: string, verifier: TokenVerifier, _options: unknown, done: VerifierCallback): void => {
   let claims: AccessClaims;
   try {
-    claims = tokens.verify(token);
+    claims = verifier.tokens.verify(token);
   } catch (error) {
-    return done(error);
+    const cause = error instanceof AppError ? error.cause : undefined;
+    if (cause instanceof UnknownKeyError)
+      void verifyAfterLooking(token, verifier, cause.keyId).then((found) => done(null, found), done);
+    else done(error);
+    return;
   }
   done(null, claims);
+};
+
+const verifyAfterLooking = async (
+  token: string,
+  { tokens, lookForKey }: TokenVerifier,
+  keyId: string,
+): Promise<AccessClaims> => {
+  await lookForKey(keyId);
+  return tokens.verify(token);
 };
 
 // The static is passport-jwt's own hook for another verifier (lib/strategy.js); its types leave it out.
@@ -64,13 +84,15 @@ const fromHeader = passportJwt.ExtractJwt.fromAuthHeaderAsBearerToken();
 const tokenOf = (request: Request): string | null => fromHeader(request) ?? readCookie(request, ACCESS_COOKIE) ?? null;
 
 export interface IdentifyDeps {
-  readonly tokens: AccessTokens;
+  readonly verifier: TokenVerifier;
   readonly liveness: Liveness;
   readonly csrf: Csrf;
+  /** Hears of every request that a live session makes. */
+  readonly onSeen: (sessionId: string, tenantId: string) => void;
 }
 
 /** Asks whose live session a request comes with. */
-export const createIdentify = ({ tokens, liveness, csrf }: IdentifyDeps): Identify => {
+export const createIdentify = ({ verifier, liveness, csrf, onSeen }: IdentifyDeps): Identify => {
   const authenticator = new passport.Passport();
   authenticator.use(
     new passportJwt.Strategy(
@@ -78,7 +100,7 @@ export const createIdentify = ({ tokens, liveness, csrf }: IdentifyDeps): Identi
         jwtFromRequest: tokenOf,
         // Not a key but our verifier, which knows its keys: it goes straight to verifyWithOurs. The types know only text keys.
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-        secretOrKeyProvider: (_request, _token, done) => done(null, tokens as unknown as Buffer),
+        secretOrKeyProvider: (_request, _token, done) => done(null, verifier as unknown as Buffer),
       },
       (claims: AccessClaims, done) => done(null, claims),
     ),
@@ -87,6 +109,7 @@ export const createIdentify = ({ tokens, liveness, csrf }: IdentifyDeps): Identi
     const { sub, sid, tid, exp } = await claimsFrom(authenticator, request, response);
     if (isUnsafe(request.method) && fromHeader(request) === null) csrf.check(request, sid);
     if (!(await liveness.isLive(sid, tid))) throw new AppError('session-ended');
+    onSeen(sid, tid);
     return { userId: sub, sessionId: sid, tenantId: tid, expiresAtMs: exp * 1000 };
   };
 };

@@ -4,6 +4,7 @@
  */
 import type { Request } from 'express';
 import { z } from 'zod';
+import { ABSOLUTE_MS } from '../core/rotation.ts';
 import type { TokenPair } from '../services/sessions.ts';
 import { ACCESS_COOKIE, type CookieToSet, REFRESH_COOKIE, REFRESH_PATH, writeCookie } from './cookies.ts';
 import { CSRF_COOKIE, type Csrf } from './csrf.ts';
@@ -24,6 +25,8 @@ export interface Browsers {
   readonly csrf: Csrf;
   /** 200 with cookies for the pair, and no token in the body. Check the origin before anything is done: `csrf.checkOrigin`. */
   welcome(request: Request, pair: TokenPair): Reply;
+  /** 200 with the session's CSRF token, for a page of another origin that cannot read our cookie. */
+  csrfReply(request: Request, session: { readonly sessionId: string }): Reply;
   /** 204 that takes the cookies away. */
   farewell(): Reply;
 }
@@ -49,6 +52,11 @@ export const createBrowsers = (csrf: Csrf, nowMs: () => number): Browsers => ({
         { ...csrfCookie, value: csrfToken, maxAgeSeconds },
       ]),
     };
+  },
+  csrfReply: (request, { sessionId }) => {
+    const csrfToken = csrf.tokenFor(request, sessionId);
+    const cookie = { ...csrfCookie, value: csrfToken, maxAgeSeconds: Math.floor(ABSOLUTE_MS / 1000) };
+    return { status: 200, body: { csrfToken }, headers: setCookies([cookie]) };
   },
   farewell: () => ({
     status: 204,

@@ -5,14 +5,18 @@ import { type AdminRoleRouteDeps, adminRoleRoutes } from './admin-roles.ts';
 import { type AdminUserRouteDeps, adminUserRoutes } from './admin-users.ts';
 import { type AuthRouteDeps, authEndpoints, hotEndpoints } from './auth.ts';
 import { type DocsRouteDeps, docsRoutes } from './docs.ts';
+import { type KeyRouteDeps, keyEndpoints } from './keys.ts';
 import { type LoginRouteDeps, loginRoutes } from './login.ts';
 import { type MfaRouteDeps, mfaRoutes } from './mfa.ts';
 import { type ProfileRouteDeps, profileRoutes } from './profile.ts';
+import { type SessionRouteDeps, sessionEndpoints } from './sessions.ts';
 
 export interface EndpointDeps
   extends AuthRouteDeps,
     LoginRouteDeps,
     MfaRouteDeps,
+    SessionRouteDeps,
+    KeyRouteDeps,
     ProfileRouteDeps,
     AdminUserRouteDeps,
     AdminRoleRouteDeps,
@@ -26,6 +30,8 @@ export const endpoints = (deps: EndpointDeps): readonly Endpoint[] => [
   ...authEndpoints(deps),
   ...loginRoutes(deps),
   ...mfaRoutes(deps),
+  ...sessionEndpoints(deps),
+  ...keyEndpoints(deps),
   ...profileRoutes(deps),
   ...adminUserRoutes(deps),
   ...adminRoleRoutes(deps),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { type Browsers, browserSession } from '../http/browsers.ts';
-import { REFRESH_COOKIE, readCookie } from '../http/cookies.ts';
+import { ACCESS_COOKIE, REFRESH_COOKIE, readCookie } from '../http/cookies.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import type { Accounts } from '../services/accounts.ts';
 import type { Profiles } from '../services/profile.ts';
@@ -158,12 +158,13 @@ const refresh = ({ sessions, browsers }: AuthRouteDeps): Endpoint =>
         'origin-not-allowed',
       ],
     },
-    async ({ body, request }) => {
-      if (body?.refreshToken !== undefined) return { status: 200, body: await sessions.refresh(body.refreshToken) };
+    async ({ body, request, origin }) => {
+      if (body?.refreshToken !== undefined)
+        return { status: 200, body: await sessions.refresh(body.refreshToken, origin) };
       const token = readCookie(request, REFRESH_COOKIE);
       if (token === undefined) throw noRefreshToken();
       browsers.csrf.check(request, sessions.sessionIdOf(token));
-      return browsers.welcome(request, await sessions.refresh(token));
+      return browsers.welcome(request, await sessions.refresh(token, origin));
     },
   );
 
@@ -195,10 +196,11 @@ const logout = ({ sessions, browsers }: AuthRouteDeps): Endpoint =>
         await sessions.endByRefreshToken(body.refreshToken);
         return { status: 204 };
       }
-      const cookie = request.get('authorization') === undefined ? readCookie(request, REFRESH_COOKIE) : undefined;
+      const isBrowser = request.headers.authorization === undefined && readCookie(request, ACCESS_COOKIE) !== undefined;
+      const cookie = isBrowser ? readCookie(request, REFRESH_COOKIE) : undefined;
       if (cookie === undefined) {
         await sessions.end(await identify());
-        return { status: 204 };
+        return isBrowser ? browsers.farewell() : { status: 204 };
       }
       browsers.csrf.check(request, sessions.sessionIdOf(cookie));
       await sessions.endByRefreshToken(cookie);

@@ -2,14 +2,12 @@
  * Sessions: read what is stored, let core/rotation.ts decide, write what it decided. Called by routes/auth.ts; statements in db/sessions.ts.
  */
 import type { Liveness } from '../cache/liveness.ts';
-import { ABSOLUTE_MS, decideRefresh, type RefreshDecision, slideExpiry } from '../core/rotation.ts';
-import { ACCESS_TOKEN_SECONDS, type AccessTokens } from '../crypto/access-token.ts';
+import { ABSOLUTE_MS, slideExpiry } from '../core/rotation.ts';
+import type { AccessTokens } from '../crypto/access-token.ts';
 import type { RefreshTokenParts, RefreshTokens } from '../crypto/refresh-token.ts';
 import { appendAudit } from '../db/audit.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import {
-  expireSession,
-  type FoundSession,
   findSession,
   insertSession,
   type Origin,
@@ -17,11 +15,11 @@ import {
   replaceSession,
   revokeSession,
   revokeSessionsOf,
-  rotateSession,
   type SessionClient,
 } from '../db/sessions.ts';
 import { AppError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
+import { type RefreshOutcome, tryRefresh } from './refresh.ts';
 
 export interface SessionDeps {
   readonly database: Database;
@@ -64,19 +62,6 @@ export interface Endings {
   readonly count: number;
   /** Tells this process and the other pods; never throws. Call it after the commit. */
   announce(): Promise<void>;
-}
-
-/** What a refresh came to, once everything is written. */
-type Outcome =
-  | { readonly kind: 'issued'; readonly userId: string; readonly counter: number; readonly expiresAtMs: number }
-  | { readonly kind: 'replayed' | 'ended' | 'expired' | 'unknown' }
-  | { readonly kind: 'lost-race' };
-
-interface PendingRefresh {
-  readonly presented: RefreshTokenParts;
-  readonly session: FoundSession | undefined;
-  readonly decision: RefreshDecision;
-  readonly nowMs: number;
 }
 
 export class Sessions {
@@ -128,13 +113,15 @@ export class Sessions {
   }
 
   /** @throws AppError `refresh-token-invalid` | `refresh-token-replayed` | `session-ended` | `session-unknown` | `database-unavailable` */
-  async refresh(token: string): Promise<TokenPair> {
-    const presented = this.#deps.refreshTokens.read(token);
-    if (presented === undefined) throw new AppError('refresh-token-invalid');
-    const outcome = await this.#deps.database.inTenant(presented.tenantId, async (tx) => {
-      const first = await this.#tryRefresh(tx, presented);
+  async refresh(token: string, origin: Origin): Promise<TokenPair> {
+    const { database, refreshTokens, nowMs } = this.#deps;
+    const parts = refreshTokens.read(token);
+    if (parts === undefined) throw new AppError('refresh-token-invalid');
+    const presented = { ...parts, origin };
+    const outcome = await database.inTenant(presented.tenantId, async (tx) => {
+      const first = await tryRefresh(tx, presented, nowMs());
       // Who lost the swap reads again what the winner wrote; from there no decision is another swap.
-      return first.kind === 'lost-race' ? this.#tryRefresh(tx, presented) : first;
+      return first.kind === 'lost-race' ? tryRefresh(tx, presented, nowMs()) : first;
     });
     if (outcome.kind === 'issued') return this.#pair({ ...presented, ...outcome });
     throw await this.#refusal(outcome.kind, presented.sessionId);
@@ -148,15 +135,15 @@ export class Sessions {
   }
 
   /** Ends the session; ending an ended one changes nothing. @throws AppError `database-unavailable` */
-  async end(session: SessionRef): Promise<void> {
+  async end(session: SessionRef, reason: 'logout' | 'revoked' = 'logout'): Promise<void> {
     const nowMs = this.#deps.nowMs();
     await this.#deps.database.inTenant(session.tenantId, async (tx) => {
-      const isFirst = await revokeSession(tx, { sessionId: session.sessionId, reason: 'logout', nowMs });
+      const isFirst = await revokeSession(tx, { sessionId: session.sessionId, reason, nowMs });
       if (!isFirst) return;
       await appendAudit(tx, {
         ...session,
-        eventType: 'logout',
-        action: 'logout',
+        eventType: reason === 'logout' ? 'logout' : 'session_revoked',
+        action: reason === 'logout' ? 'logout' : 'revoke',
         resource: { type: 'session', id: session.sessionId },
         metadata: { severity: 'info' },
       });
@@ -209,15 +196,8 @@ export class Sessions {
     if (session !== undefined) await this.end({ ...presented, userId: session.userId });
   }
 
-  /** Read, decide, write, in the caller's transaction. */
-  async #tryRefresh(tx: Transaction, presented: RefreshTokenParts): Promise<Outcome> {
-    const nowMs = this.#deps.nowMs();
-    const session = await findSession(tx, presented.sessionId);
-    return writeDecision(tx, { presented, session, nowMs, decision: decideRefresh(session, presented, nowMs) });
-  }
-
   /** After the commit: what the outcome means to the counters, to the other pods, and to the client. */
-  async #refusal(kind: Exclude<Outcome['kind'], 'issued'>, sessionId: string): Promise<AppError> {
+  async #refusal(kind: Exclude<RefreshOutcome['kind'], 'issued'>, sessionId: string): Promise<AppError> {
     const { metrics, liveness } = this.#deps;
     switch (kind) {
       case 'replayed':
@@ -238,52 +218,14 @@ export class Sessions {
   }
 
   #pair(session: RefreshTokenParts & { readonly userId: string; readonly expiresAtMs: number }): TokenPair {
+    const { token, expiresInSeconds } = this.#deps.accessTokens.sign(session);
     return {
       tokenType: 'Bearer',
-      accessToken: this.#deps.accessTokens.sign(session),
-      expiresIn: ACCESS_TOKEN_SECONDS,
+      accessToken: token,
+      expiresIn: expiresInSeconds,
       refreshToken: this.#deps.refreshTokens.mint(session),
       sessionId: session.sessionId,
       sessionExpiresAt: new Date(session.expiresAtMs).toISOString(),
     };
   }
 }
-
-/** Writes one decision, in the transaction that read for it. */
-const writeDecision = async (
-  tx: Transaction,
-  { presented, session, decision, nowMs }: PendingRefresh,
-): Promise<Outcome> => {
-  if (decision.kind === 'data-loss') return { kind: 'unknown' };
-  if (session === undefined) return { kind: 'ended' };
-  const { sessionId, counter } = presented;
-  const { userId } = session;
-  switch (decision.kind) {
-    case 'rotate': {
-      const { expiresAtMs } = decision;
-      const isWinner = await rotateSession(tx, { sessionId, fromCounter: counter, expiresAtMs, nowMs });
-      return isWinner ? { kind: 'issued', userId, counter: counter + 1, expiresAtMs } : { kind: 'lost-race' };
-    }
-    case 'repeat':
-      return { kind: 'issued', userId, counter: counter + 1, expiresAtMs: session.expiresAtMs };
-    case 'revoke': {
-      const isFirst = await revokeSession(tx, { sessionId, reason: 'token-replayed', nowMs });
-      const metadata = { severity: 'warning', presented: counter, current: session.counter } as const;
-      const resource = { type: 'session', id: sessionId } as const;
-      if (isFirst)
-        await appendAudit(tx, {
-          ...presented,
-          userId,
-          eventType: 'token_reused',
-          action: 'refresh',
-          resource,
-          metadata,
-        });
-      return { kind: 'replayed' };
-    }
-    case 'expire':
-      return { kind: (await expireSession(tx, sessionId, nowMs)) ? 'expired' : 'ended' };
-    case 'refuse':
-      return { kind: 'ended' };
-  }
-};

@@ -9,6 +9,10 @@ import { TestRedis } from '../../support/redis.ts';
 
 const TENANT = randomUUID();
 
+/** Hears everything as it happens, and nothing. */
+const hearing = { hearsSinceMs: () => 0, heardUntilMs: () => performance.now() };
+const deaf = { hearsSinceMs: () => undefined, heardUntilMs: () => Number.NEGATIVE_INFINITY };
+
 describe('liveness', () => {
   let server: TestRedis;
   let redis: RedisConnections;
@@ -27,22 +31,24 @@ describe('liveness', () => {
 
   it('has no reader bury a revocation that overtook it', async () => {
     const sessionId = randomUUID();
-    const other = new Liveness({ redis, readTruth: () => Promise.resolve(true) });
-    const slow = new Liveness({
+    const other = new Liveness({ redis, hearing, readTruth: () => Promise.resolve(true) });
+    const slow: Liveness = new Liveness({
       redis,
+      hearing,
       readTruth: async () => {
         await other.markEnded(sessionId); // read as live, revoked before the reader could say so
+        slow.hear(sessionId);
         return true;
       },
     });
-    await slow.isLive(sessionId, TENANT);
+    expect(await slow.isLive(sessionId, TENANT)).to.equal(false);
     expect(await keyOf(sessionId)).to.equal('ended');
     expect(await slow.isLive(sessionId, TENANT)).to.equal(false);
   });
 
   it('never gives an ended session back in this process, whatever a late read says', async () => {
     const sessionId = randomUUID();
-    const alone = new Liveness({ redis: undefined, readTruth: () => Promise.resolve(true) });
+    const alone = new Liveness({ redis: undefined, hearing, readTruth: () => Promise.resolve(true) });
     expect(await alone.isLive(sessionId, TENANT)).to.equal(true);
     await alone.markEnded(sessionId);
     expect(await alone.isLive(sessionId, TENANT)).to.equal(false);
@@ -51,7 +57,7 @@ describe('liveness', () => {
   it('asks the database once for many checks of a live session', async () => {
     let reads = 0;
     const readTruth = () => Promise.resolve((reads += 1) > 0);
-    const pods = [new Liveness({ redis, readTruth }), new Liveness({ redis, readTruth })];
+    const pods = [new Liveness({ redis, hearing, readTruth }), new Liveness({ redis, hearing, readTruth })];
     const sessionId = randomUUID();
     for (let check = 0; check < 20; check += 1) {
       for (const pod of pods) expect(await pod.isLive(sessionId, TENANT)).to.equal(true);
@@ -59,15 +65,38 @@ describe('liveness', () => {
     expect(reads).to.equal(1);
   });
 
-  it('asks the database every time without redis, since nobody would tell it of a revocation', async () => {
+  it('asks the database once without redis, as long as it hears of revocations from the database', async () => {
     let reads = 0;
-    const alone = new Liveness({ redis: undefined, readTruth: () => Promise.resolve((reads += 1) < 3) });
+    const alone = new Liveness({ redis: undefined, hearing, readTruth: () => Promise.resolve((reads += 1) > 0) });
     const sessionId = randomUUID();
-    const answers = [
-      await alone.isLive(sessionId, TENANT),
-      await alone.isLive(sessionId, TENANT),
-      await alone.isLive(sessionId, TENANT),
-    ];
-    expect(answers).to.deep.equal([true, true, false]);
+    for (let check = 0; check < 5; check += 1) expect(await alone.isLive(sessionId, TENANT)).to.equal(true);
+    expect(reads).to.equal(1);
+    alone.hear(sessionId);
+    expect(await alone.isLive(sessionId, TENANT)).to.equal(false);
+  });
+
+  it('believes neither itself nor redis for a second while it is deaf: the database is asked, and its no is seen', async () => {
+    const sessionId = randomUUID();
+    const other = new Liveness({ redis, hearing, readTruth: () => Promise.resolve(true) });
+    expect(await other.isLive(sessionId, TENANT)).to.equal(true);
+    expect(await keyOf(sessionId)).to.equal('live');
+    let isLive = true;
+    const alone = new Liveness({ redis, hearing: deaf, readTruth: () => Promise.resolve(isLive) });
+    expect(await alone.isLive(sessionId, TENANT)).to.equal(true);
+    isLive = false;
+    const endedMs = performance.now();
+    await eventually('it is seen', 1_000, async () => !(await alone.isLive(sessionId, TENANT)));
+    expect(performance.now() - endedMs).to.be.lessThan(1_000);
+    expect(await keyOf(sessionId), 'redis still says so').to.equal('live');
+  });
+
+  it('does not believe what redis was told before it began to hear', async () => {
+    const sessionId = randomUUID();
+    const other = new Liveness({ redis, hearing, readTruth: () => Promise.resolve(true) });
+    expect(await other.isLive(sessionId, TENANT)).to.equal(true);
+    const sinceMs = performance.now();
+    const young = { hearsSinceMs: () => sinceMs, heardUntilMs: () => performance.now() };
+    const fresh = new Liveness({ redis, hearing: young, readTruth: () => Promise.resolve(false) });
+    expect(await fresh.isLive(sessionId, TENANT)).to.equal(false);
   });
 });

@@ -12,6 +12,8 @@ import {
 } from '../../../../api/src/core/rotation.ts';
 
 const NOW = 1_795_000_000_000;
+const PHONE = { ip: '198.51.100.7', userAgent: 'Mozilla/5.0 (iPhone) Version/26.0 Mobile/15E148 Safari/604.1' };
+const CURL = { ip: '203.0.113.9', userAgent: 'curl/8.5.0' };
 
 const session = (change: Partial<StoredSession> = {}): StoredSession => ({
   status: 'active',
@@ -20,12 +22,15 @@ const session = (change: Partial<StoredSession> = {}): StoredSession => ({
   expiresAtMs: NOW + SLIDING_MS,
   absoluteExpiresAtMs: NOW + ABSOLUTE_MS,
   isAccountActive: true,
+  origin: PHONE,
   ...change,
 });
-const token = (counter: number, absoluteExpiresAtMs = NOW + ABSOLUTE_MS): PresentedToken => ({
+const token = (counter: number, absoluteExpiresAtMs = NOW + ABSOLUTE_MS, origin = PHONE): PresentedToken => ({
   counter,
   absoluteExpiresAtMs,
+  origin,
 });
+const from = (origin: typeof PHONE, counter: number): PresentedToken => token(counter, NOW + ABSOLUTE_MS, origin);
 
 describe('decideRefresh', () => {
   const rows: readonly (readonly [string, StoredSession | undefined, PresentedToken, object])[] = [
@@ -61,7 +66,7 @@ describe('decideRefresh', () => {
       'a session lives in the millisecond before',
       session({ expiresAtMs: NOW + 1 }),
       token(5),
-      { kind: 'rotate', expiresAtMs: NOW + SLIDING_MS },
+      { kind: 'rotate', expiresAtMs: NOW + SLIDING_MS, isMoved: false },
     ],
     [
       'a disabled account gets nothing',
@@ -69,7 +74,12 @@ describe('decideRefresh', () => {
       token(5),
       { kind: 'refuse', reason: 'revoked' },
     ],
-    ['the current token rotates', session(), token(5), { kind: 'rotate', expiresAtMs: NOW + SLIDING_MS }],
+    [
+      'the current token rotates',
+      session(),
+      token(5),
+      { kind: 'rotate', expiresAtMs: NOW + SLIDING_MS, isMoved: false },
+    ],
     [
       'the parent is repeated at the end of the grace',
       session({ rotatedAtMs: NOW - GRACE_MS }),
@@ -80,9 +90,44 @@ describe('decideRefresh', () => {
       'the parent is replayed one millisecond later',
       session({ rotatedAtMs: NOW - GRACE_MS - 1 }),
       token(4),
-      { kind: 'revoke' },
+      { kind: 'revoke', reason: 'token-replayed' },
     ],
-    ['the grandparent is replayed at any time', session({ rotatedAtMs: NOW }), token(3), { kind: 'revoke' }],
+    [
+      'the grandparent is replayed at any time',
+      session({ rotatedAtMs: NOW }),
+      token(3),
+      { kind: 'revoke', reason: 'token-replayed' },
+    ],
+    [
+      'the current token goes on from another client altogether, and it is noted',
+      session(),
+      from(CURL, 5),
+      { kind: 'rotate', expiresAtMs: NOW + SLIDING_MS, isMoved: true },
+    ],
+    [
+      'the current token goes on from another network',
+      session(),
+      from({ ...PHONE, ip: CURL.ip }, 5),
+      { kind: 'rotate', expiresAtMs: NOW + SLIDING_MS, isMoved: false },
+    ],
+    [
+      'the parent is repeated to the same program in another network: phones move',
+      session(),
+      from({ ...PHONE, ip: CURL.ip }, 4),
+      { kind: 'repeat' },
+    ],
+    [
+      'the parent is repeated to a new version of the program',
+      session(),
+      from({ ...PHONE, userAgent: 'X/1 Safari/700' }, 4),
+      { kind: 'repeat' },
+    ],
+    [
+      'the parent from another client altogether is a copy',
+      session(),
+      from(CURL, 4),
+      { kind: 'revoke', reason: 'suspicious' },
+    ],
     ['a pod whose clock is behind still repeats', session({ rotatedAtMs: NOW + 2_000 }), token(4), { kind: 'repeat' }],
   ];
   for (const [title, stored, presented, decision] of rows) {
@@ -159,9 +204,11 @@ describe('decideRefresh', () => {
     expiresAtMs: fc.integer({ min: NOW - ABSOLUTE_MS, max: NOW + ABSOLUTE_MS }),
     absoluteExpiresAtMs: fc.integer({ min: NOW - ABSOLUTE_MS, max: NOW + ABSOLUTE_MS }),
     isAccountActive: fc.boolean(),
+    origin: fc.constantFrom(PHONE, CURL),
   });
   const anyToken = fc.record({
     counter: fc.nat(5),
     absoluteExpiresAtMs: fc.integer({ min: NOW - ABSOLUTE_MS, max: NOW + ABSOLUTE_MS }),
+    origin: fc.constantFrom(PHONE, CURL),
   });
 });

@@ -6,7 +6,7 @@ import { createAccessTokens } from '../../../../api/src/crypto/access-token.ts';
 import { HashQueue } from '../../../../api/src/crypto/hash-queue.ts';
 import { createPasswords } from '../../../../api/src/crypto/passwords.ts';
 import { createRefreshTokens } from '../../../../api/src/crypto/refresh-token.ts';
-import { createSigningKeys } from '../../../../api/src/crypto/signing-keys.ts';
+import { createSigningKeys, ringOf } from '../../../../api/src/crypto/signing-keys.ts';
 
 const key = Buffer.alloc(32, 7);
 
@@ -53,18 +53,18 @@ describe('refresh tokens', () => {
 });
 
 describe('access tokens', () => {
-  const keys = createSigningKeys(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
+  const keys = ringOf(createSigningKeys(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey));
   const ids = [
     '11111111-1111-4111-8111-111111111111',
     '22222222-2222-4222-8222-222222222222',
     '33333333-3333-4333-8333-333333333333',
   ] as const;
-  const subject = { userId: ids[0], sessionId: ids[1], tenantId: ids[2] };
+  const subject = { userId: ids[0], sessionId: ids[1], tenantId: ids[2], expiresAtMs: 1_799_000_000_000 };
   let nowMs = 1_795_000_000_000;
   const tokens = createAccessTokens({ keys, issuer: 'i', audience: 'a', nowMs: () => nowMs });
 
   it('carry user, session and tenant, and end after 15 minutes though they are remembered', () => {
-    const token = tokens.sign(subject);
+    const { token } = tokens.sign(subject);
     expect(tokens.verify(token)).to.include({ sub: ids[0], sid: ids[1], tid: ids[2], iss: 'i', aud: 'a' });
     nowMs += 15 * 60_000 - 1_000;
     expect(tokens.verify(token)).to.include({ sub: ids[0] });
@@ -74,8 +74,14 @@ describe('access tokens', () => {
       .with.property('code', 'access-token-expired');
   });
 
+  it('end with their session, where that is sooner', () => {
+    const { token, expiresInSeconds } = tokens.sign({ ...subject, expiresAtMs: nowMs + 90_500 });
+    expect(expiresInSeconds).to.equal(90);
+    expect(tokens.verify(token).exp).to.equal(Math.floor(nowMs / 1000) + 90);
+  });
+
   it('are remembered by all of their bytes: a twin of a verified token is verified by itself', () => {
-    const token = tokens.sign(subject);
+    const { token } = tokens.sign(subject);
     tokens.verify(token);
     expect(() => tokens.verify(`${token} `))
       .to.throw()
