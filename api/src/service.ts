@@ -118,7 +118,7 @@ const open = ({ config, secrets, log, nowMs = Date.now }: ServiceDeps): Resource
 
 const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
   const { database, redis, queue, lifetime, metrics, modes, sessionParts } = resources;
-  const { sessions } = sessionParts;
+  const { sessions, liveness } = sessionParts;
   const { config, secrets, log, nowMs = Date.now } = deps;
   const passwords = createPasswords({
     pepper: secrets.passwordPepper,

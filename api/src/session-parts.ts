@@ -35,6 +35,7 @@ export interface SessionParts {
   readonly keyRing: StoredKeyRing;
   readonly identify: Identify;
   readonly accessTokens: AccessTokens;
+  readonly liveness: Liveness;
   /** Starts what works in the background; returns the function that stops it, before the database is closed. */
   start(): () => Promise<void>;
 }
@@ -56,6 +57,7 @@ export const createSessionParts = (deps: SessionPartsDeps): SessionParts => {
     browsers: createBrowsers(csrf, nowMs),
     keyRing,
     accessTokens,
+    liveness,
     identify: createIdentify({
       verifier: { tokens: accessTokens, lookForKey: (keyId) => keyRing.lookFor(keyId) },
       liveness,
