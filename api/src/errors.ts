@@ -60,6 +60,11 @@ export const PROBLEMS = {
   'last-super-admin': { status: 409, title: 'Somebody must be left who can administer everything', kind: 'conflict' },
   'role-fixed': { status: 409, title: 'A system role cannot be changed', kind: 'conflict' },
   'email-taken': { status: 409, title: 'An account with this e-mail address exists', kind: 'conflict' },
+  'password-not-expired': {
+    status: 409,
+    title: 'The password has not expired: log in and change it there',
+    kind: 'conflict',
+  },
   'body-too-large': { status: 413, title: 'The body is too large', kind: 'validation' },
   'uri-too-long': { status: 414, title: 'The URL is too long', kind: 'validation' },
   'unsupported-media-type': { status: 415, title: 'The body must be application/json', kind: 'validation' },

@@ -15,7 +15,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { startMetricsRefresh } from './metrics-refresh.ts';
 import { createReference } from './openapi/served.ts';
 import { createHealth } from './routes/health.ts';
-import { Accounts } from './services/accounts.ts';
+import { createAccounts } from './services/accounts.ts';
 import { createAdministration } from './services/administration.ts';
 import { startAuditSealing } from './services/audit-sealing.ts';
 import { startLockoutNotices } from './services/lockout-notices.ts';
@@ -120,14 +120,11 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
   const { database, redis, queue, lifetime, metrics, modes, sessionParts } = resources;
   const { sessions, liveness } = sessionParts;
   const { config, secrets, log, nowMs = Date.now } = deps;
-  const passwords = createPasswords({
-    pepper: secrets.passwordPepper,
-    previousPeppers: secrets.previousPeppers,
-    cost: config.bcryptCost,
-    queue,
-  });
-  const accounts = new Accounts({ ...config, database, passwords });
-  const logins = createLogins({ ...deps, ...resources, ...resources.mailing, passwords, sessions, nowMs });
+  const { passwordPepper: pepper, previousPeppers } = secrets;
+  const passwords = createPasswords({ pepper, previousPeppers, cost: config.bcryptCost, queue });
+  const parts = { ...deps, ...resources, ...resources.mailing, passwords, sessions, nowMs };
+  const logins = createLogins(parts);
+  const accounts = createAccounts({ ...parts, ...logins });
   const health = createHealth({
     databaseState: () => database.state(),
     isRedisReady: redis === undefined ? undefined : () => redis.isReady(),
@@ -141,7 +138,7 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     log,
     metrics,
     ...sessionParts,
-    accounts,
+    ...accounts,
     ...logins,
     modes,
     ...createAdministration({ ...resources, config, liveness, sessions, nowMs }),

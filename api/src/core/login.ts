@@ -1,4 +1,5 @@
 /** What a login comes to, once account and password are known. Called by services/login.ts. */
+import { isPasswordExpired, type PasswordProfile } from './password-policy.ts';
 
 /** The account as a login sees it. Times in milliseconds. */
 export interface LoginState {
@@ -6,6 +7,7 @@ export interface LoginState {
   readonly isVerified: boolean;
   readonly hasSecondFactor: boolean;
   readonly mustChangePassword: boolean;
+  readonly passwordChangedAtMs: number | undefined;
   readonly passwordExpiresAtMs: number | undefined;
 }
 
@@ -31,8 +33,12 @@ export const refusalOf = (
 export type LoginStep = 'change-password' | 'second-factor' | 'session';
 
 /** What comes after the right password of an account that may log in. */
-export const stepAfterPassword = (account: LoginState, nowMs: number): LoginStep => {
-  const hasExpired = account.passwordExpiresAtMs !== undefined && account.passwordExpiresAtMs <= nowMs;
-  if (account.mustChangePassword || hasExpired) return 'change-password';
+export const stepAfterPassword = (account: LoginState, profile: PasswordProfile, nowMs: number): LoginStep => {
+  const age = {
+    changedAtMs: account.passwordChangedAtMs,
+    expiresAtMs: account.passwordExpiresAtMs,
+    mustChange: account.mustChangePassword,
+  };
+  if (isPasswordExpired(age, profile, nowMs)) return 'change-password';
   return account.hasSecondFactor ? 'second-factor' : 'session';
 };

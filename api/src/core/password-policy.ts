@@ -1,4 +1,5 @@
-/** Which new passwords are good enough. Called by routes/auth.ts at registration; the profile is the security plan's (`seed`). */
+/** Which new passwords are good enough, and for how long. Called by services/new-passwords.ts and services/login.ts. */
+import { uncommonCharacters } from './common-passwords.ts';
 
 export const MIN_PASSWORD_LENGTH = 12;
 /** Bounded before anything walks over it: normalisation and hashing cost time a length (facts: Kratos 2026-07). */
@@ -11,15 +12,41 @@ const CLASSES: readonly (readonly [RegExp, string])[] = [
   [/[^\p{L}\p{Nd}\s]/u, 'a symbol'],
 ];
 
-/** What the password lacks, as phrases for people; empty when it is good enough. */
-export const passwordWeaknesses = (password: string): readonly string[] => {
+/** `seed`: the security plan's rules. `nist`: SP 800-63B-4's, which asks for length and forbids the rest. */
+export type PasswordProfile = 'seed' | 'nist';
+
+const NIST_MIN_LENGTH = 15;
+/** Different characters that a guessing list does not bring along. */
+const NIST_MIN_UNCOMMON = 5;
+
+const seedWeaknesses = (password: string): readonly string[] => {
   if (Array.from(password).length < MIN_PASSWORD_LENGTH) return [`at least ${MIN_PASSWORD_LENGTH} characters`];
-  if (password.length > MAX_PASSWORD_LENGTH) return [`at most ${MAX_PASSWORD_LENGTH} characters`];
   return CLASSES.filter(([pattern]) => !pattern.test(password)).map(([, phrase]) => phrase);
 };
 
-/** `seed`: the security plan's rules. `nist`: SP 800-63B-4's. */
-export type PasswordProfile = 'seed' | 'nist';
+const nistWeaknesses = (password: string, context: readonly string[]): readonly string[] => {
+  if (Array.from(password).length < NIST_MIN_LENGTH) return [`at least ${NIST_MIN_LENGTH} characters`];
+  const isUncommon = uncommonCharacters(password, context) >= NIST_MIN_UNCOMMON;
+  return isUncommon ? [] : ['more than common words, runs of the keyboard, your address and repetitions'];
+};
+
+export interface PasswordRules {
+  readonly profile: PasswordProfile;
+  /** Words that an attacker would try for this account: parts of its address, the service's name. */
+  readonly context: readonly string[];
+}
+
+/** What the password lacks, as phrases for people; empty when it is good enough. */
+export const passwordWeaknesses = (
+  password: string,
+  { profile, context }: PasswordRules = { profile: 'seed', context: [] },
+): readonly string[] => {
+  if (password.length > MAX_PASSWORD_LENGTH) return [`at most ${MAX_PASSWORD_LENGTH} characters`];
+  return profile === 'seed' ? seedWeaknesses(password) : nistWeaknesses(password, context);
+};
+
+/** The parts of an address that a password must not be made of. */
+export const contextOf = (email: string): readonly string[] => ['latchkey', ...email.split(/[^\p{L}\p{N}]+/u)];
 
 const SEED_MAX_AGE_MS = 90 * 86_400_000;
 

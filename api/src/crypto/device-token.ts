@@ -9,7 +9,7 @@ import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 export interface DeviceAccount {
   readonly tenantId: string;
   readonly userId: string;
-  readonly passwordChangedAtMs: number;
+  readonly passwordChangedAtMs: number | undefined;
 }
 
 export interface DeviceTokens {

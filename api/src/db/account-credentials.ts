@@ -137,3 +137,27 @@ export const keepTry = async (tx: Transaction): Promise<void> => {
 export const undoTry = async (tx: Transaction): Promise<void> => {
   await tx.query('ROLLBACK TO SAVEPOINT try');
 };
+
+/** True where the password was another one, of an account that nobody has proved yet and nobody has changed since that registration. */
+export const adoptPassword = async (
+  tx: Transaction,
+  change: {
+    readonly userId: string;
+    readonly passwordHash: string;
+    readonly registeredAtMs: number;
+    readonly expiresAtMs: number | undefined;
+  },
+): Promise<boolean> => {
+  const { rowCount } = await tx.query(
+    `UPDATE auth.users_extended SET password_hash = $2, password_changed_at = $3, password_expires_at = $4
+     WHERE id = $1 AND NOT email_verified AND password_hash IS DISTINCT FROM $2
+       AND (password_changed_at IS NULL OR password_changed_at <= $3)`,
+    [
+      change.userId,
+      change.passwordHash,
+      new Date(change.registeredAtMs),
+      change.expiresAtMs === undefined ? null : new Date(change.expiresAtMs),
+    ],
+  );
+  return rowCount === 1;
+};

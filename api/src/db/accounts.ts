@@ -9,6 +9,8 @@ export interface NewAccount {
   readonly firstName: string | undefined;
   readonly lastName: string | undefined;
   readonly displayName: string;
+  readonly nowMs: number;
+  readonly passwordExpiresAtMs: number | undefined;
 }
 
 /**
@@ -17,12 +19,14 @@ export interface NewAccount {
  */
 export const insertAccount = async (tx: Transaction, account: NewAccount): Promise<string> => {
   const { rows } = await tx.query(
-    `INSERT INTO auth.users_extended (org_id, email, password_hash, password_changed_at, first_name, last_name, display_name)
-     VALUES ($1, $2, $3, now(), $4, $5, $6) RETURNING id`,
+    `INSERT INTO auth.users_extended (org_id, email, password_hash, password_changed_at, password_expires_at, first_name, last_name, display_name)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id`,
     [
       account.tenantId,
       account.email,
       account.passwordHash,
+      new Date(account.nowMs),
+      account.passwordExpiresAtMs === undefined ? null : new Date(account.passwordExpiresAtMs),
       account.firstName ?? null,
       account.lastName ?? null,
       account.displayName,

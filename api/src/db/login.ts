@@ -26,7 +26,6 @@ export interface LoginAccount extends LoginState {
   readonly userId: string;
   readonly email: string;
   readonly passwordHash: string | undefined;
-  readonly passwordChangedAtMs: number;
 }
 
 export interface LoginView {
@@ -64,7 +63,7 @@ const viewOf = (value: unknown): LoginView => {
       isVerified: row.email_verified === true,
       hasSecondFactor: row.has_second_factor === true,
       mustChangePassword: row.must_change_password === true,
-      passwordChangedAtMs: row.password_changed_at ?? 0,
+      passwordChangedAtMs: row.password_changed_at,
       passwordExpiresAtMs: row.password_expires_at,
     },
   };

@@ -1,5 +1,6 @@
 /** Every endpoint of the API, in one list: app.ts serves it, openapi/ describes it, tests walk over it. */
 import type { Endpoint, EndpointSpec } from '../http/endpoint.ts';
+import { type AccountRouteDeps, accountRoutes } from './accounts.ts';
 import { type AdminConfigRouteDeps, adminConfigRoutes } from './admin-config.ts';
 import { type AdminRoleRouteDeps, adminRoleRoutes } from './admin-roles.ts';
 import { type AdminUserRouteDeps, adminUserRoutes } from './admin-users.ts';
@@ -8,11 +9,14 @@ import { type DocsRouteDeps, docsRoutes } from './docs.ts';
 import { type KeyRouteDeps, keyEndpoints } from './keys.ts';
 import { type LoginRouteDeps, loginRoutes } from './login.ts';
 import { type MfaRouteDeps, mfaRoutes } from './mfa.ts';
+import { type PasswordRouteDeps, passwordRoutes } from './passwords.ts';
 import { type ProfileRouteDeps, profileRoutes } from './profile.ts';
 import { type SessionRouteDeps, sessionEndpoints } from './sessions.ts';
 
 export interface EndpointDeps
   extends AuthRouteDeps,
+    AccountRouteDeps,
+    PasswordRouteDeps,
     LoginRouteDeps,
     MfaRouteDeps,
     SessionRouteDeps,
@@ -27,7 +31,9 @@ export interface EndpointDeps
 export const hot = (deps: EndpointDeps): readonly Endpoint[] => hotEndpoints(deps);
 
 export const endpoints = (deps: EndpointDeps): readonly Endpoint[] => [
+  ...accountRoutes(deps),
   ...authEndpoints(deps),
+  ...passwordRoutes(deps),
   ...loginRoutes(deps),
   ...mfaRoutes(deps),
   ...sessionEndpoints(deps),

@@ -1,16 +1,14 @@
-/** Registration, refresh, logout, and the two hot reads. Mounted by app.ts through http/mount.ts. */
+/** Refresh, logout, and the two hot reads. Mounted by app.ts through http/mount.ts. */
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { type Browsers, browserSession } from '../http/browsers.ts';
 import { ACCESS_COOKIE, REFRESH_COOKIE, readCookie } from '../http/cookies.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
-import type { Accounts } from '../services/accounts.ts';
 import type { Profiles } from '../services/profile.ts';
 import type { Sessions } from '../services/sessions.ts';
-import { email, isoTime, newPassword, opaqueToken, personName } from './fields.ts';
+import { isoTime, opaqueToken } from './fields.ts';
 
 export interface AuthRouteDeps {
-  readonly accounts: Accounts;
   readonly profiles: Profiles;
   readonly sessions: Sessions;
   readonly browsers: Browsers;
@@ -106,33 +104,6 @@ export const hotEndpoints = ({ profiles }: AuthRouteDeps): readonly Endpoint[] =
   ),
 ];
 
-const register = ({ accounts }: AuthRouteDeps): Endpoint =>
-  endpoint(
-    {
-      method: 'post',
-      path: '/api/v1/auth/register',
-      aliases: ['/api/auth/register'],
-      tag: 'Accounts',
-      summary: 'Open an account',
-      access: 'public',
-      limit: 'registration',
-      body: z.strictObject({
-        email,
-        password: newPassword,
-        firstName: personName.optional(),
-        lastName: personName.optional(),
-      }),
-      answers: {
-        201: {
-          description: 'The account is open',
-          schema: z.object({ user: z.object({ id: z.uuid(), email: z.string() }) }),
-        },
-      },
-      problems: ['email-taken', 'overloaded'],
-    },
-    async ({ body, signal }) => ({ status: 201, body: { user: await accounts.register(body, signal) } }),
-  );
-
 const noRefreshToken = (): AppError =>
   new AppError('invalid-request', { fields: [{ field: 'refreshToken', message: 'is missing, and so is its cookie' }] });
 
@@ -208,8 +179,4 @@ const logout = ({ sessions, browsers }: AuthRouteDeps): Endpoint =>
     },
   );
 
-export const authEndpoints = (deps: AuthRouteDeps): readonly Endpoint[] => [
-  register(deps),
-  refresh(deps),
-  logout(deps),
-];
+export const authEndpoints = (deps: AuthRouteDeps): readonly Endpoint[] => [refresh(deps), logout(deps)];

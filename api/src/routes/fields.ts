@@ -1,28 +1,28 @@
 /** The fields that several endpoints take, each with what it must be. Used by the schemas of the files beside it. */
 import { z } from 'zod';
-import { MAX_PASSWORD_LENGTH, passwordWeaknesses } from '../core/password-policy.ts';
+import { emailFault, normalizeEmail } from '../core/email-address.ts';
+import { MAX_PASSWORD_LENGTH } from '../core/password-policy.ts';
 import { plainText } from '../http/plain-text.ts';
 
 /** Normalised before it is judged: a check of what is not stored is no check (Auth.js GHSA-7rqj-j65f-68wh). */
 export const email = z
   .string()
   .max(254)
-  .transform((text) => text.normalize('NFKC').trim().toLowerCase())
+  .transform((text, context) => {
+    const normal = normalizeEmail(text);
+    const fault = emailFault(text, normal);
+    if (fault === undefined) return normal;
+    context.addIssue({ code: 'custom', message: fault });
+    return z.NEVER;
+  })
   .pipe(z.email('must be an e-mail address').max(254))
   .meta({ examples: ['ada@example.com'] });
 
+/** A password, old or new. What a new one must be is said by its policy (services/new-passwords.ts), which knows the account too. */
 export const password = z
   .string()
   .min(1)
   .max(MAX_PASSWORD_LENGTH)
-  .meta({ examples: ['Correct-Horse-9-Staple'] });
-
-export const newPassword = z
-  .string()
-  .superRefine((text, context) => {
-    const lacks = passwordWeaknesses(text);
-    if (lacks.length > 0) context.addIssue({ code: 'custom', message: `must have ${lacks.join(', ')}` });
-  })
   .meta({ examples: ['Correct-Horse-9-Staple'] });
 
 /** PostgreSQL cannot store NUL, nobody's name has control characters, and a page that shows it must find no HTML in it. */

@@ -1,55 +1,46 @@
-/** Accounts: registration. Called by routes/auth.ts; statements in db/accounts.ts. */
+/** Puts the services on accounts and their passwords together. Called by service.ts. */
+import type { Config } from '../config.ts';
 import type { Passwords } from '../crypto/passwords.ts';
-import { findOrganization, insertAccount } from '../db/accounts.ts';
 import type { Database } from '../db/database.ts';
-import { isUniqueViolation } from '../db/sqlstate.ts';
-import { AppError } from '../errors.ts';
-
-export interface Registration {
-  readonly email: string;
-  readonly password: string;
-  readonly firstName?: string | undefined;
-  readonly lastName?: string | undefined;
-}
+import { createDefaultTenant } from './default-tenant.ts';
+import type { Guessing } from './guessing.ts';
+import type { Login } from './login.ts';
+import type { EnqueueMail } from './mail-outbox.ts';
+import { NewPasswords } from './new-passwords.ts';
+import { PasswordChanges } from './password-change.ts';
+import { PasswordResets } from './password-reset.ts';
+import { PasswordWriting } from './password-writing.ts';
+import { Registrations } from './registration.ts';
+import type { Sessions } from './sessions.ts';
+import { Verifications } from './verification.ts';
 
 export interface AccountDeps {
+  readonly config: Config;
   readonly database: Database;
   readonly passwords: Passwords;
-  readonly organizationSlug: string;
+  readonly sessions: Sessions;
+  readonly guessing: Guessing;
+  readonly login: Login;
+  readonly enqueueMail: EnqueueMail;
+  readonly nowMs: () => number;
 }
 
-export class Accounts {
-  readonly #deps: AccountDeps;
-  #tenantId: string | undefined;
-
-  constructor(deps: AccountDeps) {
-    this.#deps = deps;
-  }
-
-  /** @throws AppError `email-taken` | `overloaded` | `database-unavailable` */
-  async register(
-    registration: Registration,
-    signal: AbortSignal,
-  ): Promise<{ readonly id: string; readonly email: string }> {
-    const { email, password, firstName, lastName } = registration;
-    const tenantId = await this.#defaultTenant();
-    const passwordHash = await this.#deps.passwords.hash(password, signal);
-    const displayName = [firstName, lastName].filter(Boolean).join(' ') || email;
-    const account = { tenantId, email, passwordHash, firstName, lastName, displayName };
-    try {
-      return { id: await this.#deps.database.inTenant(tenantId, (tx) => insertAccount(tx, account)), email };
-    } catch (error) {
-      throw isUniqueViolation(error) ? new AppError('email-taken', { cause: error }) : error;
-    }
-  }
-
-  /** The organization of whoever names none; asked once, since a slug does not change under a running process. */
-  async #defaultTenant(): Promise<string> {
-    const { database, organizationSlug } = this.#deps;
-    this.#tenantId ??= await findOrganization(database, organizationSlug);
-    if (this.#tenantId === undefined) {
-      throw new AppError('internal', { cause: new Error('DEFAULT_ORGANIZATION is no slug of public.organization') });
-    }
-    return this.#tenantId;
-  }
+export interface Accounts {
+  readonly registrations: Registrations;
+  readonly verifications: Verifications;
+  readonly passwordChanges: PasswordChanges;
+  readonly passwordResets: PasswordResets;
 }
+
+export const createAccounts = ({ config, ...deps }: AccountDeps): Accounts => {
+  const { passwordPolicy, isVerificationRequired } = config;
+  const defaultTenant = createDefaultTenant(deps.database, config.organizationSlug);
+  const newPasswords = new NewPasswords({ ...deps, passwordPolicy });
+  const writing = new PasswordWriting({ ...deps, newPasswords });
+  return {
+    registrations: new Registrations({ ...deps, newPasswords, defaultTenant, isVerificationRequired }),
+    verifications: new Verifications({ ...deps, newPasswords, defaultTenant }),
+    passwordChanges: new PasswordChanges({ ...deps, writing, passwordPolicy }),
+    passwordResets: new PasswordResets({ ...deps, writing, defaultTenant }),
+  };
+};

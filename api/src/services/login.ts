@@ -6,6 +6,7 @@
  * Unknown account, wrong password, locked, disabled and unverified account are the same statements, the same hashing and the same answer.
  */
 import { refusalOf, stepAfterPassword } from '../core/login.ts';
+import type { PasswordProfile } from '../core/password-policy.ts';
 import type { DeviceTokens } from '../crypto/device-token.ts';
 import type { HashQueue } from '../crypto/hash-queue.ts';
 import type { Passwords } from '../crypto/passwords.ts';
@@ -57,6 +58,7 @@ export interface LoginDeps {
   readonly defaultTenant: DefaultTenant;
   readonly metrics: Metrics;
   readonly isVerificationRequired: boolean;
+  readonly passwordPolicy: PasswordProfile;
   readonly nowMs: () => number;
 }
 
@@ -83,7 +85,7 @@ export class Login {
   ): Promise<StartedSession | SecondFactorNeeded> {
     return countLogin(this.#deps.metrics, async () => {
       const account = await this.prove(credentials, signal);
-      switch (stepAfterPassword(account, this.#deps.nowMs())) {
+      switch (stepAfterPassword(account, this.#deps.passwordPolicy, this.#deps.nowMs())) {
         case 'change-password':
           throw new AppError('password-change-needed');
         case 'second-factor':

@@ -38,13 +38,13 @@ export interface Logins {
 
 export const createLogins = ({ config, secrets, ...deps }: LoginsDeps): Logins => {
   const { encryptionKey, previousEncryptionKeys } = secrets;
-  const { isVerificationRequired, mfaIssuer } = config;
+  const { isVerificationRequired, passwordPolicy, mfaIssuer } = config;
   const boxes = createSealedBoxes(encryptionKey, previousEncryptionKeys);
   const backupCodes = createBackupCodes(encryptionKey, previousEncryptionKeys);
   const devices = createDeviceTokens([encryptionKey, ...previousEncryptionKeys]);
   const defaultTenant = createDefaultTenant(deps.database, config.organizationSlug);
   const guessing = new Guessing({ ...deps, config });
-  const login = new Login({ ...deps, guessing, devices, defaultTenant, isVerificationRequired });
+  const login = new Login({ ...deps, guessing, devices, defaultTenant, isVerificationRequired, passwordPolicy });
   const secondFactor = new SecondFactor({ ...deps, boxes, backupCodes, guessing, login, isVerificationRequired });
   const mfa = new Mfa({ ...deps, boxes, backupCodes, guessing, secondFactor, mfaIssuer });
   const reauthentication = new Reauthentication({ ...deps, guessing, secondFactor, isVerificationRequired });
