@@ -1,11 +1,21 @@
 /**
- * `node api/src/cli/db.ts migrate|status|verify|rollback`: the schema's commands, for people and for the chart's job.
+ * `node api/src/cli/db.ts migrate|status|verify|import-profiles|rollback`: the schema's commands, for people and for the chart's job.
  * Exit codes: 0 done, 1 failed or a check did not pass, 2 wrong usage.
  */
 import { parseArgs } from 'node:util';
 import type { Client } from 'pg';
 import { ensureLoginRole } from '../db/login-role.ts';
-import { MigrationError, migrate, migrationStatus, rollback, verify, withOwner } from '../db/migrate.ts';
+import {
+  type Check,
+  importProfiles,
+  MigrationError,
+  migrate,
+  migrationStatus,
+  rehearse,
+  rollback,
+  verify,
+  withOwner,
+} from '../db/migrate.ts';
 
 const HELP = `Usage: db.ts <command> [options]
 
@@ -13,10 +23,13 @@ Commands
   migrate    apply what is pending; safe to run from several pods at once
   status     list the migrations and their state
   verify     run the verification queries; exit 1 when a check does not pass
+  import-profiles
+             take over accounts from public.profile that were added or corrected since migration 0027; safe to run again
   rollback   take the newest migration back, WITH ITS DATA; needs --yes
 
 Options
   --yes           confirm a rollback
+  --dry-run       migrate: apply everything, verify it, and take it back again; nothing stays
   -o, --output    text (default) or json
   -h, --help      this text
 
@@ -59,12 +72,27 @@ const runStatus = async (client: Client): Promise<Answer> => {
   return { data: states, text: text.join('\n'), isGood: states.every(({ state }) => state !== 'changed') };
 };
 
+const checkLine = (c: Check): string =>
+  `${c.isPassed ? 'ok  ' : 'FAIL'}  ${String(c.migration).padStart(4, '0')}  ${c.name}: ${c.detail}`;
+
 const runVerify = async (client: Client): Promise<Answer> => {
   const checks = await verify(client);
-  const text = checks.map(
-    (c) => `${c.isPassed ? 'ok  ' : 'FAIL'}  ${String(c.migration).padStart(4, '0')}  ${c.name}: ${c.detail}`,
-  );
-  return { data: checks, text: text.join('\n'), isGood: checks.every(({ isPassed }) => isPassed) };
+  return { data: checks, text: checks.map(checkLine).join('\n'), isGood: checks.every(({ isPassed }) => isPassed) };
+};
+
+const runRehearsal = async (client: Client): Promise<Answer> => {
+  const { names, checks } = await rehearse(client);
+  const failed = checks.filter(({ isPassed }) => !isPassed);
+  const would = names.length === 0 ? ['nothing to apply'] : names.map((name) => `would apply ${name}`);
+  const verdict = failed.length === 0 ? [`${checks.length} checks would pass`] : failed.map(checkLine);
+  return { data: { names, checks }, text: [...would, ...verdict].join('\n'), isGood: failed.length === 0 };
+};
+
+const runImport = async (client: Client): Promise<Answer> => {
+  const outcomes = await importProfiles(client);
+  const text = outcomes.map(({ outcome, profiles }) => `${profiles} ${outcome}`);
+  const isGood = outcomes.every(({ outcome }) => outcome === 'imported' || outcome === 'already-there');
+  return { data: outcomes, text: text.length === 0 ? 'nothing to take over' : text.join('\n'), isGood };
 };
 
 const runRollback = async (client: Client, isConfirmed: boolean): Promise<Answer> => {
@@ -73,7 +101,12 @@ const runRollback = async (client: Client, isConfirmed: boolean): Promise<Answer
   return { data: { rolledBack: name }, text: `rolled back ${name}`, isGood: true };
 };
 
-const run = (command: string | undefined, isConfirmed: boolean): Promise<Answer> => {
+interface Flags {
+  readonly yes: boolean;
+  readonly 'dry-run': boolean;
+}
+
+const run = (command: string | undefined, { yes, 'dry-run': isRehearsal }: Flags): Promise<Answer> => {
   const url = process.env['MIGRATION_DATABASE_URL'] ?? process.env['DATABASE_URL'];
   const withUrl = (work: (client: Client) => Promise<Answer>): Promise<Answer> => {
     if (url === undefined) throw new UsageError('set MIGRATION_DATABASE_URL (or DATABASE_URL) to the database');
@@ -81,13 +114,15 @@ const run = (command: string | undefined, isConfirmed: boolean): Promise<Answer>
   };
   switch (command) {
     case 'migrate':
-      return withUrl(runMigrate);
+      return withUrl(isRehearsal ? runRehearsal : runMigrate);
     case 'status':
       return withUrl(runStatus);
     case 'verify':
       return withUrl(runVerify);
     case 'rollback':
-      return withUrl((client) => runRollback(client, isConfirmed));
+      return withUrl((client) => runRollback(client, yes));
+    case 'import-profiles':
+      return withUrl(runImport);
     case undefined:
       throw new UsageError('a command is needed');
     default:
@@ -109,6 +144,7 @@ const main = async (): Promise<number> => {
       allowPositionals: true,
       options: {
         yes: { type: 'boolean', default: false },
+        'dry-run': { type: 'boolean', default: false },
         output: { type: 'string', short: 'o', default: 'text' },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -118,7 +154,7 @@ const main = async (): Promise<number> => {
       return 0;
     }
     if (values.output !== 'text' && values.output !== 'json') throw new UsageError('--output is text or json');
-    const answer = await run(positionals[0], values.yes);
+    const answer = await run(positionals[0], values);
     process.stdout.write(`${values.output === 'json' ? JSON.stringify(answer.data, null, 2) : answer.text}\n`);
     return answer.isGood ? 0 : 1;
   } catch (error) {

@@ -89,11 +89,6 @@ const withLock = async <T>(client: Client, work: () => Promise<T>): Promise<T> =
   await client.query('SELECT pg_advisory_lock($1)', [LOCK_ID]);
   await client.query("SET lock_timeout = '10s'");
   try {
-    await client.query('CREATE SCHEMA IF NOT EXISTS latchkey');
-    await client.query(
-      `CREATE TABLE IF NOT EXISTS latchkey.migration (
-         version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
-    );
     return await work();
   } finally {
     await client.query('SELECT pg_advisory_unlock($1)', [LOCK_ID]);
@@ -136,42 +131,98 @@ const inTransaction = async (client: Client, what: string, work: () => Promise<v
   }
 };
 
+/** Where the runner keeps what was applied. */
+const ensureTable = async (client: Client): Promise<void> => {
+  await client.query('CREATE SCHEMA IF NOT EXISTS latchkey');
+  await client.query(
+    `CREATE TABLE IF NOT EXISTS latchkey.migration (
+       version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
+  );
+};
+
+/** @throws MigrationError `migration-changed` */
+const readPending = async (client: Client): Promise<readonly MigrationFile[]> => {
+  const states = await migrationStatus(client);
+  const changed = states.find(({ state }) => state === 'changed');
+  if (changed !== undefined) {
+    throw new MigrationError(
+      'migration-changed',
+      `migration ${changed.version} was edited after it was applied: add a new one instead`,
+    );
+  }
+  return (await readMigrations()).filter((file) =>
+    states.some((s) => s.version === file.version && s.state === 'pending'),
+  );
+};
+
+const apply = async (client: Client, { version, name, sql, checksum }: MigrationFile): Promise<void> => {
+  await client.query(sql);
+  await client.query('INSERT INTO latchkey.migration (version, name, checksum) VALUES ($1, $2, $3)', [
+    version,
+    name,
+    checksum,
+  ]);
+};
+
+const fileName = ({ version, name }: Pick<MigrationFile, 'version' | 'name'>): string =>
+  `${String(version).padStart(4, '0')}_${name}`;
+
 /**
  * Applies what is pending; returns its names. Migrations that only the database knows belong to a newer release and are left alone.
  * @throws MigrationError `migration-changed` | `migration-failed`
  */
 export const migrate = (client: Client): Promise<readonly string[]> =>
   withLock(client, async () => {
-    const states = await migrationStatus(client);
-    const changed = states.find(({ state }) => state === 'changed');
-    if (changed !== undefined) {
-      throw new MigrationError(
-        'migration-changed',
-        `migration ${changed.version} was edited after it was applied: add a new one instead`,
-      );
+    await ensureTable(client);
+    const pending = await readPending(client);
+    for (const file of pending) {
+      await inTransaction(client, `migration ${file.version}`, () => apply(client, file));
     }
-    const pending = (await readMigrations()).filter((file) =>
-      states.some((s) => s.version === file.version && s.state === 'pending'),
-    );
-    for (const { version, name, sql, checksum } of pending) {
-      await inTransaction(client, `migration ${version}`, async () => {
-        await client.query(sql);
-        await client.query('INSERT INTO latchkey.migration (version, name, checksum) VALUES ($1, $2, $3)', [
-          version,
-          name,
-          checksum,
-        ]);
-      });
-    }
-    return pending.map(({ version, name }) => `${String(version).padStart(4, '0')}_${name}`);
+    return pending.map(fileName);
   });
+
+export interface Rehearsal {
+  readonly names: readonly string[];
+  readonly checks: readonly Check[];
+}
+
+/**
+ * Applies what is pending, verifies it, and takes all of it back in the same transaction: nothing stays, whatever happens. Holds the locks
+ * that the migrations take until it is done.
+ * @throws MigrationError `migration-changed` | `migration-failed`
+ */
+export const rehearse = (client: Client): Promise<Rehearsal> =>
+  withLock(client, async () => {
+    await client.query('BEGIN');
+    try {
+      await ensureTable(client);
+      const pending = await readPending(client);
+      for (const file of pending) {
+        await apply(client, file).catch((cause: unknown) => {
+          throw new MigrationError('migration-failed', `migration ${file.version} would fail`, cause);
+        });
+      }
+      return { names: pending.map(fileName), checks: await verify(client) };
+    } finally {
+      await client.query('ROLLBACK');
+    }
+  });
+
+const outcomeRow = z.object({ outcome: z.string(), profiles: z.coerce.number() });
+
+/** Takes over the profiles that were added or corrected since migration 0027; how many had which outcome. */
+export const importProfiles = async (client: Client): Promise<readonly z.infer<typeof outcomeRow>[]> => {
+  const { rows } = await client.query('SELECT outcome, profiles FROM latchkey.import_profiles()');
+  return z.array(outcomeRow).parse(rows);
+};
 
 /** Takes the newest applied migration back; returns its name. @throws MigrationError `nothing-to-roll-back` | `schema-newer` | `migration-failed` */
 export const rollback = (client: Client): Promise<string> =>
   withLock(client, async () => {
+    await ensureTable(client);
     const newest = [...(await readApplied(client)).values()].at(-1);
     if (newest === undefined) throw new MigrationError('nothing-to-roll-back', 'no migration is applied');
-    const { version, name } = newest;
+    const { version } = newest;
     const sql = await companion(version, 'rollback').catch((cause: unknown) => {
       throw new MigrationError(
         'schema-newer',
@@ -183,7 +234,7 @@ export const rollback = (client: Client): Promise<string> =>
       await client.query(sql);
       await client.query('DELETE FROM latchkey.migration WHERE version = $1', [version]);
     });
-    return `${String(version).padStart(4, '0')}_${name}`;
+    return fileName(newest);
   });
 
 const checkRow = z.object({ name: z.string(), passed: z.boolean().nullable(), detail: z.string().nullable() });

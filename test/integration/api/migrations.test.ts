@@ -156,6 +156,53 @@ describe('migrations', () => {
       expect((await run(['migrate'], env)).out).to.equal(again.join(''));
     });
 
+    it('rehearses: says what it would apply and whether that verifies, and leaves nothing behind', async () => {
+      const env = { MIGRATION_DATABASE_URL: database.ownerUrl };
+      const result = await run(['migrate', '--dry-run'], env);
+      expect(result.code, result.err).to.equal(0);
+      expect(result.out.split('\n').slice(0, -2)).to.deep.equal(
+        (await allNames()).map((name) => `would apply ${name}`),
+      );
+      expect(result.out).to.match(/\d+ checks would pass\n$/);
+      const schemas = "SELECT 1 FROM pg_namespace WHERE nspname IN ('auth', 'latchkey')";
+      expect(await database.query(schemas)).to.deep.equal([]);
+      await run(['migrate'], env);
+      expect((await run(['migrate', '--dry-run'], env)).out).to.match(/^nothing to apply\n/);
+      await database.query('ALTER TABLE auth.roles NO FORCE ROW LEVEL SECURITY');
+      const broken = await run(['migrate', '--dry-run'], env);
+      expect([broken.code, broken.out]).to.satisfy(
+        ([code, out]: [number, string]) => code === 1 && out.includes('FAIL  0021'),
+      );
+    });
+
+    it('takes over profiles that came later, and exits 1 while some could not be', async () => {
+      const env = { MIGRATION_DATABASE_URL: database.ownerUrl };
+      await run(['migrate'], env);
+      expect(await run(['import-profiles'], env)).to.deep.include({ code: 0, out: 'nothing to take over\n' });
+      await database.query(
+        `CREATE TABLE public.profile (id uuid, email text, email_verified boolean, first_name text, last_name text, display_name text,
+           avatar_url text, phone text, created_at timestamptz, updated_at timestamptz)`,
+      );
+      await database.query(
+        "INSERT INTO public.profile (id, email) VALUES (gen_random_uuid(), 'a@example.com'), (gen_random_uuid(), 'A@example.com')",
+      );
+      const result = await run(['import-profiles'], env);
+      expect([result.code, result.out]).to.deep.equal([1, '1 email-taken\n1 imported\n']);
+    });
+
+    it('goes back to nothing and forward again, one migration at a time, each verified on the way', async () => {
+      const env = { MIGRATION_DATABASE_URL: database.ownerUrl };
+      await run(['migrate'], env);
+      for (const name of (await allNames()).toReversed()) {
+        expect(await withOwner(database.ownerUrl, rollback)).to.equal(name);
+        const rest = await withOwner(database.ownerUrl, verify);
+        const failing = rest.filter(({ isPassed, detail }) => !isPassed && detail !== 'pending');
+        expect(failing, `after ${name} was rolled back`).to.deep.equal([]);
+      }
+      expect((await run(['migrate'], env)).code).to.equal(0);
+      expect((await run(['verify'], env)).code).to.equal(0);
+    });
+
     it('explains itself, and wrong usage exits 2 with a sentence', async () => {
       expect(await run(['--help'])).to.satisfy(({ code, out }: Run) => code === 0 && out.startsWith('Usage: db.ts'));
       for (const args of [[], ['destroy'], ['status', '-o', 'xml'], ['status', '--nope'], ['status']]) {

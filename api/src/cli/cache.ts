@@ -1,0 +1,120 @@
+/**
+ * `node api/src/cli/cache.ts clear`: empties what this service keeps in Redis. Nobody is logged out by it, since PostgreSQL is the truth; the
+ * next request of each session asks there. Revocations stay, and rate-limit counters unless they are asked for: without them a guesser begins afresh.
+ * Exit codes: 0 done, 1 failed, 2 wrong usage.
+ */
+import { parseArgs } from 'node:util';
+import { Redis } from 'ioredis';
+
+const HELP = `Usage: cache.ts clear [options]
+
+Deletes the keys that begin with latchkey: and nothing else of that Redis. Sessions live on; ended ones stay ended.
+
+Options
+  --limits        delete the rate-limit counters too: whoever was limited begins afresh
+  --dry-run       only count
+  -o, --output    text (default) or json
+  -h, --help      this text
+
+Environment
+  REDIS_URL       redis:// or rediss://
+
+Exit codes: 0 done, 1 failed, 2 wrong usage
+`;
+
+const PREFIX = 'latchkey:';
+const LIMITS = 'latchkey:limit:';
+/** A session's tombstone (cache/liveness.ts): a slow reader could write `live` where it stood, so it stays until it expires. */
+const ENDED = 'ended';
+const BATCH = 500;
+const CONNECT_MS = 5_000;
+
+class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+interface Cleared {
+  readonly deleted: number;
+  readonly kept: number;
+}
+
+interface ClearOptions {
+  readonly withLimits: boolean;
+  readonly isDryRun: boolean;
+}
+
+/** SCAN, not KEYS: the server goes on serving meanwhile. What others store there is never looked at. */
+const clear = async (redis: Redis, { withLimits, isDryRun }: ClearOptions): Promise<Cleared> => {
+  const seen = new Set<string>();
+  let kept = 0;
+  let cursor = '0';
+  do {
+    const [next, found] = await redis.scan(cursor, 'MATCH', `${PREFIX}*`, 'COUNT', BATCH);
+    const keys = found.filter((key) => !seen.has(key)); // SCAN may show a key twice
+    for (const key of keys) seen.add(key);
+    const values = keys.length === 0 ? [] : await redis.mget(...keys);
+    const chosen = keys.filter((key, i) => values[i] !== ENDED && (withLimits || !key.startsWith(LIMITS)));
+    kept += keys.length - chosen.length;
+    if (!isDryRun && chosen.length > 0) await redis.unlink(...chosen);
+    cursor = next;
+  } while (cursor !== '0');
+  return { deleted: seen.size - kept, kept };
+};
+
+const withRedis = async <T>(url: string, work: (redis: Redis) => Promise<T>): Promise<T> => {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: CONNECT_MS,
+    commandTimeout: 30_000,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
+  redis.on('error', () => undefined); // the rejected promise says it
+  try {
+    await redis.connect();
+    return await work(redis);
+  } finally {
+    redis.disconnect();
+  }
+};
+
+const run = async (): Promise<string> => {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      limits: { type: 'boolean', default: false },
+      'dry-run': { type: 'boolean', default: false },
+      output: { type: 'string', short: 'o', default: 'text' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return HELP;
+  if (positionals[0] !== 'clear') throw new UsageError('the command is clear');
+  if (values.output !== 'text' && values.output !== 'json') throw new UsageError('--output is text or json');
+  const url = process.env['REDIS_URL'];
+  if (url === undefined || !/^rediss?:\/\//.test(url)) throw new UsageError('set REDIS_URL to redis:// or rediss://');
+  const isDryRun = values['dry-run'];
+  const cleared = await withRedis(url, (redis) => clear(redis, { withLimits: values.limits, isDryRun }));
+  if (values.output === 'json') return `${JSON.stringify({ ...cleared, isDryRun }, null, 2)}\n`;
+  const kept = cleared.kept === 0 ? '' : `, ${cleared.kept} revocations and rate-limit counters kept`;
+  return `${isDryRun ? 'would delete' : 'deleted'} ${cleared.deleted} keys${kept}\n`;
+};
+
+/** Without the address, which may hold a password. */
+const describe = (error: unknown): string => {
+  const message = error instanceof Error ? error.message : 'failed';
+  return message.replaceAll(/\b\w+:\/\/[^\s@/]+@/g, '[address]@');
+};
+
+const main = async (): Promise<number> => {
+  try {
+    process.stdout.write(await run());
+    return 0;
+  } catch (error) {
+    const isUsage = error instanceof UsageError || (error instanceof TypeError && 'code' in error);
+    process.stderr.write(`cache: ${describe(error)}\n${isUsage ? '\nSee cache.ts --help\n' : ''}`);
+    return isUsage ? 2 : 1;
+  }
+};
+
+process.exitCode = await main();
