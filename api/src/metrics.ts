@@ -88,6 +88,43 @@ export interface PoolState {
   readonly waiting: number;
 }
 
+const BREAKER_LEVEL = { closed: 0, 'half-open': 1, open: 2 } as const;
+
+/** A gauge that asks at the scrape; returns the function that says whom to ask. */
+const watchedGauge = (registers: Registry[], name: string, help: string, initial = 0) => {
+  let read = (): number => initial;
+  const shown = new Gauge({
+    name,
+    help,
+    registers,
+    collect() {
+      shown.set(read());
+    },
+  });
+  return (next: () => number): void => {
+    read = next;
+  };
+};
+
+const redisMetrics = (registers: Registry[]) => ({
+  watch: watchedGauge(
+    registers,
+    'auth_redis_up',
+    '1: Redis answers; 0: it is away and the process does without; -1: none is configured',
+    -1,
+  ),
+  lost: counter(registers, 'auth_redis_connection_losses_total', 'Times that Redis went away'),
+});
+
+const breakerMetrics = (registers: Registry[]) => {
+  const watch = watchedGauge(
+    registers,
+    'auth_db_breaker_state',
+    '0: the database is asked; 1: one transaction may try; 2: it is left alone',
+  );
+  return { watch: (read: () => keyof typeof BREAKER_LEVEL): void => watch(() => BREAKER_LEVEL[read()]) };
+};
+
 const databaseMetrics = (registers: Registry[]) => {
   let readPool = (): PoolState => ({ active: 0, idle: 0, waiting: 0 });
   // Read from the pool's own counters at the scrape: no query, no staleness.
@@ -134,6 +171,8 @@ export interface Metrics {
   readonly auth: ReturnType<typeof authMetrics>;
   readonly mail: ReturnType<typeof mailMetrics>;
   readonly database: ReturnType<typeof databaseMetrics>;
+  readonly breaker: ReturnType<typeof breakerMetrics>;
+  readonly redis: ReturnType<typeof redisMetrics>;
   readonly audit: ReturnType<typeof auditMetrics>;
 }
 
@@ -146,6 +185,8 @@ export const createMetrics = (): Metrics => {
     auth: authMetrics([registry]),
     mail: mailMetrics([registry]),
     database: databaseMetrics([registry]),
+    breaker: breakerMetrics([registry]),
+    redis: redisMetrics([registry]),
     audit: auditMetrics([registry]),
   };
 };

@@ -1,6 +1,6 @@
 /** Puts the parts together: configuration in, a service that can be stopped out. Called by main.ts, dev.ts and the tests. */
 import { type AppDeps, type AppOptions, createApp } from './app.ts';
-import { connectRedis, type RedisConnections } from './cache/redis.ts';
+import { connectRedis, type RedisConnections, watchRedis } from './cache/redis.ts';
 import { type Config, ConfigError, type Secrets } from './config.ts';
 import { createAuditKeys } from './crypto/audit-keys.ts';
 import { HashQueue, hashWidth } from './crypto/hash-queue.ts';
@@ -104,6 +104,7 @@ const open = ({ config, secrets, log, nowMs = Date.now }: ServiceDeps): Resource
   const onIdleError = (error: unknown): void => log.warn({ error }, 'an idle database connection was lost');
   const database = new Database({ url: secrets.databaseUrl, metrics, onIdleError });
   const redis = secrets.redisUrl === undefined ? undefined : connectRedis(secrets.redisUrl, log);
+  if (redis !== undefined) watchRedis(redis, metrics);
   return {
     metrics,
     database,
@@ -132,7 +133,6 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
   });
   const permissions = createPermissions(database, nowMs);
   const onViolation = createRateLimitAudit({ ...config, database, redis, log, nowMs });
-  const rateLimits = createRateLimits({ redis, limits: config, metrics, nowMs, onViolation });
   return {
     ...config,
     log,
@@ -147,7 +147,6 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     lifetime,
     requirePermission: requirePermission(permissions),
     requireRecentSession: requireRecentSession(permissions),
-    generalLimit: rateLimits.general,
-    limitBy: rateLimits.limitBy,
+    ...createRateLimits({ redis, limits: config, metrics, nowMs, onViolation }),
   };
 };

@@ -4,6 +4,7 @@
  */
 import { Redis } from 'ioredis';
 import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
 
 export const REDIS_DEADLINE_MS = 250;
 
@@ -41,4 +42,17 @@ export const connectRedis = (url: string, log: Log): RedisConnections => {
     isReady: () => commands.status === 'ready',
     close: () => commands.disconnect(),
   };
+};
+
+/** Shows in the metrics whether it is there and how often it went. */
+export const watchRedis = (connections: RedisConnections, { redis }: Metrics): void => {
+  redis.watch(() => (connections.isReady() ? 1 : 0));
+  let wasReady = false;
+  connections.commands.on('ready', () => {
+    wasReady = true;
+  });
+  connections.commands.on('close', () => {
+    if (wasReady) redis.lost.inc();
+    wasReady = false;
+  });
 };

@@ -1,6 +1,7 @@
 /** Listening, logging, stores. Part of config.ts. */
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { SSL_MODES } from '../db/connection.ts';
 import { flag, integer, list, url, variable } from './variable.ts';
 
 const NAMED_RANGE = /^(loopback|linklocal|uniquelocal)$/;
@@ -19,9 +20,12 @@ const isRange = (text: string): boolean => {
 export const serverVariables = {
   PORT: variable(integer(0, 65_535).default(3000), '3000', 'Where it listens; 0 takes any free port.'),
   DATABASE_URL: variable(
-    url(['postgres:', 'postgresql:']),
+    url(['postgres:', 'postgresql:']).refine(
+      (text) => !URL.canParse(text) || SSL_MODES.includes(new URL(text).searchParams.get('sslmode') ?? 'disable'),
+      `has an sslmode that is none of ${SSL_MODES.join(', ')}`,
+    ),
     'postgres://latchkey:password@db.example.com:5432/latchkey',
-    'PostgreSQL, as the login role of the API: neither owner nor superuser.',
+    'PostgreSQL, as the login role of the API: neither owner nor superuser. `sslmode=verify-full` (or `require`) encrypts and checks the certificate, against `sslrootcert` if that names a file.',
   ),
   REDIS_URL: variable(
     z

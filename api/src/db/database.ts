@@ -1,13 +1,17 @@
 /**
  * The connection pool and the one way to a tenant's rows. Made by service.ts; the files beside it hold the statements.
- * A driver's error leaves here as an AppError: `database-unavailable` where trying again may help, `internal` otherwise.
+ * A driver's error leaves here as an AppError: `database-unavailable` where trying again may help, `database-read-only`, `invalid-request`
+ * where the input cannot be stored, `internal` otherwise. A server that is in trouble is left alone (breaker.ts).
  */
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool, type PoolClient, type QueryResult } from 'pg';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { isTransient, isUniqueViolation } from './sqlstate.ts';
+import { type Attempt, type Breaker, createBreaker } from './breaker.ts';
+import { connectionOf } from './connection.ts';
+import { isReadOnly, isTransient, isUniqueViolation, isUnstorable, troubleOf } from './sqlstate.ts';
 
 /** What a statement needs: a connection inside a tenant's transaction. */
 export interface Transaction {
@@ -24,6 +28,9 @@ export interface DatabaseDeps {
 export type DatabaseState = 'up' | 'down' | 'unsafe-role' | 'no-schema';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** A connection that could not be had is tried for again, with nothing sent yet: a restart or a failover is over in that time, or it is not. */
+const CONNECT_AGAIN_AFTER_MS: readonly number[] = [50, 150];
 
 /** Seed figures (pool 20/5, 30 s idle, 10 s to connect, 7,500 uses); every statement has a deadline on both sides. */
 const POOL = {
@@ -55,12 +62,15 @@ export class Database {
   readonly #pool: Pool;
   readonly #probe: Pool;
   readonly #metrics: Metrics;
+  readonly #breaker: Breaker;
 
   constructor({ url, metrics, onIdleError }: DatabaseDeps) {
     this.#metrics = metrics;
-    this.#pool = new Pool({ connectionString: url, ...POOL });
+    const connection = connectionOf(url);
+    this.#pool = new Pool({ ...connection, ...POOL });
     // A connection of its own: a busy pool must not be mistaken for a dead server.
-    this.#probe = new Pool({ connectionString: url, ...PROBE });
+    this.#probe = new Pool({ ...connection, ...PROBE });
+    this.#breaker = createBreaker({ troubleOf, isBack: async () => (await this.state()) !== 'down' });
     for (const pool of [this.#pool, this.#probe]) {
       pool.on('error', onIdleError);
       // A connection that is cut while it is lent out says so on the client too; unheard, that ends the process. Its query rejects anyway.
@@ -71,21 +81,31 @@ export class Database {
       idle: this.#pool.idleCount,
       waiting: this.#pool.waitingCount,
     }));
+    metrics.breaker.watch(() => this.#breaker.state());
   }
 
-  /** Runs in one transaction that sees this tenant's rows and no others. @throws AppError `database-unavailable` | `internal` */
-  inTenant<T>(tenantId: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#measured(() => runInTenant(this.#pool, tenantId, work));
+  /** Runs in one transaction that sees this tenant's rows and no others. @throws AppError `database-unavailable` | `database-read-only` | `invalid-request` | `internal` */
+  async inTenant<T>(tenantId: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    if (!UUID.test(tenantId)) throw new AppError('internal', { cause: new TypeError('tenant is no UUID') });
+    // The text is safe to build, since only hex and dashes passed.
+    return this.#inTransaction(`SELECT set_config('app.tenant_id', '${tenantId}', true)`, work);
   }
 
   /** A background worker's transaction over every tenant's rows, as far as the policies that name this worker go. @throws as `inTenant` */
   asWorker<T>(worker: 'mail', work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#measured(() => inTransaction(this.#pool, `SELECT set_config('app.worker', '${worker}', true)`, work));
+    return this.#inTransaction(`SELECT set_config('app.worker', '${worker}', true)`, work);
   }
 
   /** For what belongs to no tenant. @throws AppError `database-unavailable` | `internal` */
   query(statement: string, values: readonly unknown[] = []): Promise<readonly Record<string, unknown>[]> {
-    return this.#measured(async () => (await this.#pool.query<Record<string, unknown>>(statement, [...values])).rows);
+    return this.#measured(async (attempt) => {
+      const client = await connect(this.#pool, undefined, attempt);
+      try {
+        return (await client.query<Record<string, unknown>>(statement, [...values])).rows;
+      } finally {
+        client.release();
+      }
+    });
   }
 
   /** Within a second. */
@@ -103,13 +123,19 @@ export class Database {
   }
 
   async close(): Promise<void> {
+    this.#breaker.stop();
     await Promise.all([this.#pool.end(), this.#probe.end()]);
   }
 
-  async #measured<T>(work: () => Promise<T>): Promise<T> {
+  /** `setting` says for whom, in the same round trip as the begin, and ends with the transaction. */
+  #inTransaction<T>(setting: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#measured((attempt) => inTransaction(this.#pool, { setting, attempt }, work));
+  }
+
+  async #measured<T>(work: (attempt: Attempt) => Promise<T>): Promise<T> {
     const stop = this.#metrics.database.queryDuration.startTimer();
     try {
-      return await work();
+      return await this.#breaker.run(work);
     } catch (error) {
       throw this.#translate(error);
     } finally {
@@ -125,24 +151,31 @@ export class Database {
       connectionErrors.inc();
       return new AppError('database-unavailable', { cause: error, retryAfterSeconds: 2 });
     }
+    if (isReadOnly(error)) {
+      connectionErrors.inc();
+      return new AppError('database-read-only', { cause: error, retryAfterSeconds: 5 });
+    }
+    if (isUnstorable(error)) return new AppError('invalid-request', { cause: error });
     if (!isUniqueViolation(error)) queryErrors.inc();
     return new AppError('internal', { cause: error });
   }
 }
 
-const runInTenant = async <T>(pool: Pool, tenantId: string, work: (tx: Transaction) => Promise<T>): Promise<T> => {
-  if (!UUID.test(tenantId)) throw new AppError('internal', { cause: new TypeError('tenant is no UUID') });
-  // The text is safe to build, since only hex and dashes passed.
-  return inTransaction(pool, `SELECT set_config('app.tenant_id', '${tenantId}', true)`, work);
-};
+interface Begin {
+  readonly setting: string;
+  readonly attempt: Attempt;
+}
 
-/** `setting` says for whom, in the same round trip as the begin, and ends with the transaction. */
-const inTransaction = async <T>(pool: Pool, setting: string, work: (tx: Transaction) => Promise<T>): Promise<T> => {
-  const client = await pool.connect();
+const inTransaction = async <T>(
+  pool: Pool,
+  { setting, attempt }: Begin,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> => {
+  const client = await connect(pool, `BEGIN; ${setting}`, attempt);
   let isBroken = false;
   try {
-    await client.query(`BEGIN; ${setting}`);
     const result = await work(transactionOn(client));
+    throwIfAbandoned(attempt); // somebody was told that it failed, so it must
     await client.query('COMMIT');
     return result;
   } catch (error) {
@@ -151,6 +184,36 @@ const inTransaction = async <T>(pool: Pool, setting: string, work: (tx: Transact
   } finally {
     client.release(isBroken);
   }
+};
+
+/** A connection on which `first`, if any, has worked: until then nothing has happened, so it may be tried again on another one. */
+const connect = async (pool: Pool, first: string | undefined, attempt: Attempt): Promise<PoolClient> => {
+  for (const waitMs of CONNECT_AGAIN_AFTER_MS) {
+    try {
+      return await connectOnce(pool, first, attempt);
+    } catch (error) {
+      if (troubleOf(error) !== 'away') throw error;
+      await sleep(waitMs * (0.5 + Math.random()));
+    }
+  }
+  return connectOnce(pool, first, attempt);
+};
+
+const connectOnce = async (pool: Pool, first: string | undefined, attempt: Attempt): Promise<PoolClient> => {
+  throwIfAbandoned(attempt);
+  const client = await pool.connect();
+  try {
+    throwIfAbandoned(attempt);
+    if (first !== undefined) await client.query(first);
+    return client;
+  } catch (error) {
+    client.release(!attempt.isAbandoned);
+    throw error;
+  }
+};
+
+const throwIfAbandoned = ({ isAbandoned }: Attempt): void => {
+  if (isAbandoned) throw new Error('nobody waits for this any more');
 };
 
 const transactionOn = (client: PoolClient): Transaction => ({

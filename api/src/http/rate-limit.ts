@@ -34,7 +34,7 @@ export interface RateLimitDeps {
 }
 
 export interface RateLimits {
-  readonly general: RequestHandler;
+  readonly generalLimit: RequestHandler;
   readonly limitBy: (policy: LimitPolicy) => RequestHandler;
 }
 
@@ -55,7 +55,7 @@ export const createRateLimits = (deps: RateLimitDeps): RateLimits => {
     limiterOf(name, policies[name], store, deps);
   const exact = (name: LimitPolicy): RequestHandler => limiter(name, new ExactLimit(storeDeps(name)));
   const byPolicy = { login: exact('login'), registration: exact('registration'), reset: exact('reset') };
-  return { general: limiter('api', new SharedLimit(storeDeps('api'))), limitBy: (policy) => byPolicy[policy] };
+  return { generalLimit: limiter('api', new SharedLimit(storeDeps('api'))), limitBy: (policy) => byPolicy[policy] };
 };
 
 const limiterOf = (
