@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, readConfig } from './config.ts';
+import { type Config, ConfigError, readConfig } from './config.ts';
 import { ensureLoginRole } from './db/login-role.ts';
 import { migrate, withOwner } from './db/migrate.ts';
 import { type EmbeddedKeys, keepKeys } from './embedded/keys.ts';
@@ -49,11 +49,20 @@ const prepareDatabase = async (
   return { server, url };
 };
 
-const invitation = (port: number): string => {
+const invitation = (port: number, mail: string): string => {
   const at = `http://localhost:${port}/api/v1/auth`;
   const body = `{"email":"you@example.com","password":"Correct-Horse-9-Staple"}`;
   const post = (path: string): string => `curl -s -H 'content-type: application/json' -d '${body}' ${at}/${path}`;
-  return `\nLatchkey is ready. In another terminal:\n\n  ${post('register')}; ${post('login')}\n\nCtrl-C stops it.\n\n`;
+  return `\nLatchkey is ready. In another terminal:\n\n  ${post('register')}; ${post('login')}\n\n${mail}\n\nCtrl-C stops it.\n\n`;
+};
+
+/** Whoever tries it out logs in at once; how to try the way by mail is said. */
+const sayOfMail = ({ mailFolder, isVerificationRequired }: Config): string => {
+  const where = mailFolder === undefined ? 'Mails go to your mail server.' : `Mails are written to ${mailFolder}.`;
+  const rule = isVerificationRequired
+    ? 'An account logs in once the token of its mail came to POST /api/v1/auth/verify-email.'
+    : 'An account logs in without answering its mail; EMAIL_VERIFICATION=required changes that.';
+  return `${where} ${rule}`;
 };
 
 export const serveEmbedded = async (): Promise<void> => {
@@ -68,12 +77,14 @@ export const serveEmbedded = async (): Promise<void> => {
     LOG_LEVEL: 'warn',
     SHUTDOWN_GRACE_SECONDS: '2', // nobody waits for a gateway here
     REDIS_URL: redisUrl,
+    EMAIL_VERIFICATION: 'optional',
+    MAIL_FOLDER: process.env['SMTP_URL'] === undefined ? join(folder, 'mail') : '',
     ...secretsInEnv,
     ...(database === undefined ? {} : { DATABASE_URL: database.url }),
     ...process.env,
   });
   const service = await startService({ config, secrets, log: createLog(config.logLevel, undefined) });
-  process.stdout.write(invitation(service.port));
+  process.stdout.write(invitation(service.port, sayOfMail(config)));
   await stopAsked;
   await service.stop();
   await database?.server.stop();
