@@ -31,12 +31,16 @@ const budgetOf = (value: unknown): Budget => {
  * The row under its lock until the transaction ends, made where it is missing: the first of two parallel attempts has written before the
  * second one reads.
  */
-export const lockBudget = async (tx: Transaction, key: BudgetKey, nowMs: number): Promise<Budget> => {
+export const lockBudget = async (
+  tx: Transaction,
+  key: BudgetKey,
+  { userId, nowMs }: { readonly userId: string | undefined; readonly nowMs: number },
+): Promise<Budget> => {
   const { rows } = await tx.query(
-    `INSERT INTO latchkey.attempt_budget (org_id, pool, subject_digest, last_attempt_at) VALUES ($1, $2, $3, $4)
+    `INSERT INTO latchkey.attempt_budget (org_id, pool, subject_digest, last_attempt_at, user_id) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (org_id, pool, subject_digest) DO UPDATE SET pool = excluded.pool
      RETURNING failures, lockouts, last_attempt_at, blocked_until`,
-    [key.tenantId, key.pool, key.subjectDigest, new Date(nowMs)],
+    [key.tenantId, key.pool, key.subjectDigest, new Date(nowMs), userId ?? null],
   );
   return budgetOf(rows[0]);
 };

@@ -108,7 +108,10 @@ export class Guessing {
   async settle(tx: Transaction, attempt: Attempt, isRight: boolean): Promise<boolean> {
     const nowMs = this.#deps.nowMs();
     const key = keyOf(attempt);
-    const ruling = rule(await lockBudget(tx, key, nowMs), isRight, { rules: this.#rules, nowMs });
+    const ruling = rule(await lockBudget(tx, key, { userId: attempt.userId, nowMs }), isRight, {
+      rules: this.#rules,
+      nowMs,
+    });
     if (ruling.kind === 'accepted') {
       await deleteBudget(tx, key);
       return true;
@@ -135,7 +138,10 @@ export class Guessing {
   async #countAddress(tx: Transaction, tenantId: string, address: string): Promise<void> {
     const nowMs = this.#deps.nowMs();
     const key = addressKey(tenantId, address);
-    const ruling = rule(await lockBudget(tx, key, nowMs), false, { rules: this.#addressRules, nowMs });
+    const ruling = rule(await lockBudget(tx, key, { userId: undefined, nowMs }), false, {
+      rules: this.#addressRules,
+      nowMs,
+    });
     if (ruling.kind === 'accepted') return;
     await writeBudget(tx, { key, budget: ruling.next, userId: undefined, isNoticeDue: false });
   }

@@ -192,7 +192,7 @@ describe('second factor', () => {
           fc.integer({ min: 1, max: 5 }),
           async (spelling, parallel) => {
             clock.advance(31 * MINUTE);
-            const code = backupCodes[used++] ?? '';
+            const code = backupCodes[next++] ?? '';
             const backupCode =
               spelling === 'lower' ? code.toLowerCase() : spelling === 'plain' ? code.replaceAll('-', '') : code;
             const tokens = [];
@@ -206,7 +206,7 @@ describe('second factor', () => {
         { numRuns: Math.min(RUNS, 8), endOnFailure: true },
       );
     });
-    let used = 0;
+    let next = 0;
 
     it('ends with its five minutes, with its use, and with the account', async () => {
       const { email, secret } = await enrol(api, clock);
