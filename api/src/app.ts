@@ -4,13 +4,14 @@
 import express, { type Express, type RequestHandler } from 'express';
 import { type GuardDeps, guard } from './http/guard.ts';
 import { type MountDeps, methodsByPath, mountEndpoints } from './http/mount.ts';
-import { nothingHere, problemHandler } from './http/problems.ts';
+import { nothingHere, type ProblemDeps, problemHandler } from './http/problems.ts';
 import type { Lifetime } from './lifetime.ts';
 import type { Log } from './log.ts';
+import { enterRequestScope } from './request-scope.ts';
 import { type EndpointDeps, endpointSpecs, endpoints, hot } from './routes/all.ts';
 import { type Health, healthRoute, probeRoutes } from './routes/health.ts';
 
-export interface AppDeps extends Omit<GuardDeps, 'routes'>, MountDeps, EndpointDeps {
+export interface AppDeps extends Omit<GuardDeps, 'routes'>, MountDeps, EndpointDeps, Pick<ProblemDeps, 'appEnv'> {
   readonly health: Health;
   readonly lifetime: Lifetime;
   readonly log: Log;
@@ -45,10 +46,11 @@ export const createApp = (deps: AppDeps, { beforeRoutes }: AppOptions = {}): Exp
   app.use(guard({ ...deps, routes: new Set(methods.keys()) }));
   if (beforeRoutes !== undefined) app.use(beforeRoutes);
   app.use(mountEndpoints(hot(deps), deps));
+  app.use(enterRequestScope());
   app.get('/api/health', healthRoute(deps.health));
   app.use(mountEndpoints(endpoints(deps), deps));
   app.use(nothingHere(methods));
-  app.use(problemHandler(deps.log, deps.metrics));
+  app.use(problemHandler(deps));
   return app;
 };
 

@@ -2,7 +2,6 @@
 import { type AppDeps, type AppOptions, createApp } from './app.ts';
 import { connectRedis, type RedisConnections, watchRedis } from './cache/redis.ts';
 import { type Config, ConfigError, type Secrets } from './config.ts';
-import { createAuditKeys } from './crypto/audit-keys.ts';
 import { HashQueue, hashWidth } from './crypto/hash-queue.ts';
 import { createPasswords } from './crypto/passwords.ts';
 import { Database } from './db/database.ts';
@@ -17,10 +16,10 @@ import { createReference } from './openapi/served.ts';
 import { createHealth } from './routes/health.ts';
 import { createAccounts } from './services/accounts.ts';
 import { createAdministration } from './services/administration.ts';
-import { startAuditSealing } from './services/audit-sealing.ts';
 import { startLockoutNotices } from './services/lockout-notices.ts';
 import { createLogins } from './services/logins.ts';
 import { createModes, type Modes } from './services/modes.ts';
+import { createOperation, type Operation } from './services/operation.ts';
 import { createPermissions } from './services/permissions.ts';
 import { createRateLimitAudit } from './services/rate-limit-audit.ts';
 import { createSessionParts, type SessionParts } from './session-parts.ts';
@@ -48,6 +47,7 @@ interface Resources {
   readonly metrics: Metrics;
   readonly modes: Modes;
   readonly mailing: Mailing;
+  readonly operation: Operation;
 }
 
 /** @throws ConfigError when the database role would see every tenant's rows. A database that is away is no reason not to start. */
@@ -82,20 +82,18 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
 
 /** What works beside the requests. Returns the function that stops it, the sealing last: it seals what the others still wrote. */
 const startBackground = (deps: ServiceDeps, resources: Resources): (() => Promise<void>) => {
-  const { config, secrets, log, nowMs = Date.now } = deps;
-  const { database, metrics, modes, mailing, sessionParts } = resources;
+  const { log, nowMs = Date.now } = deps;
+  const { database, metrics, modes, mailing, sessionParts, operation } = resources;
   const stops: readonly (() => void | Promise<void>)[] = [
     startMetricsRefresh(database, metrics, log),
     modes.start(),
     mailing.start(),
     sessionParts.start(),
     startLockoutNotices({ database, enqueueMail: mailing.enqueueMail, log, nowMs }),
+    operation.start(),
   ];
-  const keys = createAuditKeys(secrets.auditKeys);
-  const stopSealing = startAuditSealing({ ...config, database, keys, log, metrics });
   return async () => {
     for (const stop of stops) await stop();
-    await stopSealing();
   };
 };
 
@@ -110,6 +108,7 @@ const open = ({ config, secrets, log, nowMs = Date.now }: ServiceDeps): Resource
     database,
     modes: createModes({ ...config, database, metrics, log }),
     mailing: createMailing({ config, secrets, database, metrics, log, nowMs }),
+    operation: createOperation({ config, secrets, database, metrics, log, nowMs }),
     redis,
     sessionParts: createSessionParts({ config, secrets, log, nowMs, database, redis, metrics }),
     queue: new HashQueue(hashWidth()),
@@ -140,6 +139,7 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     ...sessionParts,
     ...accounts,
     ...logins,
+    ...resources.operation,
     modes,
     ...createAdministration({ ...resources, config, liveness, sessions, nowMs }),
     reference: createReference(),

@@ -2,34 +2,37 @@
 import type { Transaction } from './database.ts';
 
 /** The database's enum `auth.audit_event_type`. */
-export type AuditEventType =
-  | 'user_created'
-  | 'user_updated'
-  | 'user_deleted'
-  | 'login_succeeded'
-  | 'login_failed'
-  | 'logout'
-  | 'session_created'
-  | 'session_revoked'
-  | 'session_moved'
-  | 'token_reused'
-  | 'password_changed'
-  | 'password_reset'
-  | 'password_reset_requested'
-  | 'email_verified'
-  | 'mfa_enabled'
-  | 'mfa_disabled'
-  | 'mfa_failed'
-  | 'account_locked'
-  | 'account_unlocked'
-  | 'role_changed'
-  | 'permission_changed'
-  | 'config_changed'
-  | 'feature_flag_changed'
-  | 'rate_limited'
-  | 'data_read'
-  | 'data_exported'
-  | 'access_denied';
+export const AUDIT_EVENT_TYPES = [
+  'user_created',
+  'user_updated',
+  'user_deleted',
+  'login_succeeded',
+  'login_failed',
+  'logout',
+  'session_created',
+  'session_revoked',
+  'session_moved',
+  'token_reused',
+  'password_changed',
+  'password_reset',
+  'password_reset_requested',
+  'email_verified',
+  'mfa_enabled',
+  'mfa_disabled',
+  'mfa_failed',
+  'account_locked',
+  'account_unlocked',
+  'role_changed',
+  'permission_changed',
+  'config_changed',
+  'feature_flag_changed',
+  'rate_limited',
+  'data_read',
+  'data_exported',
+  'access_denied',
+] as const;
+
+export type AuditEventType = (typeof AUDIT_EVENT_TYPES)[number];
 
 export interface AuditEvent {
   readonly tenantId: string;

@@ -5,10 +5,11 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Pool, type PoolClient, type QueryResult } from 'pg';
+import { escapeLiteral, Pool, type PoolClient, type QueryResult } from 'pg';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
+import { currentRequest } from '../request-scope.ts';
 import { type Attempt, type Breaker, createBreaker } from './breaker.ts';
 import { connectionOf } from './connection.ts';
 import { isReadOnly, isTransient, isUniqueViolation, isUnstorable, troubleOf } from './sqlstate.ts';
@@ -166,12 +167,20 @@ interface Begin {
   readonly attempt: Attempt;
 }
 
+/** What auth.log_audit_event adds to every row of this transaction (migration 0026). PostgreSQL's jsonb takes no NUL. */
+const requestSetting = (): string => {
+  const request = currentRequest();
+  if (request === undefined) return '';
+  const text = JSON.stringify(request).replaceAll('\\u0000', '');
+  return `, set_config('app.request', ${escapeLiteral(text)}, true)`;
+};
+
 const inTransaction = async <T>(
   pool: Pool,
   { setting, attempt }: Begin,
   work: (transaction: Transaction) => Promise<T>,
 ): Promise<T> => {
-  const client = await connect(pool, `BEGIN; ${setting}`, attempt);
+  const client = await connect(pool, `BEGIN; ${setting}${requestSetting()}`, attempt);
   let isBroken = false;
   try {
     const result = await work(transactionOn(client));

@@ -68,6 +68,9 @@ export const callerOf = (response: Response): Caller => {
   return caller;
 };
 
+/** The same where nobody may have been let through: for what is written down about a refusal. */
+export const knownCallerOf = (response: Response): Caller | undefined => callersByResponse.get(response);
+
 /** Passport's reasons to refuse: our own error, or its own for a missing token. */
 const refusal = (reason: unknown): AppError =>
   reason instanceof AppError ? reason : new AppError('access-token-missing', { cause: reason });

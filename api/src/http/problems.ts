@@ -2,11 +2,15 @@
  * The end of every chain: an error becomes an RFC 9457 problem document. Mounted last by app.ts; errors.ts holds the table.
  * The only place that logs a request's error.
  */
-import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
+import { categoryOf, type ErrorContext } from '../core/error-report.ts';
+import { redactText } from '../core/redact.ts';
 import { AppError, type ErrorCode, type FieldProblem, PROBLEMS } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { knownCallerOf } from './authenticate.ts';
+import { clientAddress } from './client-address.ts';
 
 /** What Express and its body parser throw: an HTTP status and mostly a type. */
 const httpError = z.object({ status: z.int().min(400).max(499), type: z.string().optional() });
@@ -32,11 +36,16 @@ const toAppError = (error: unknown): AppError => {
   });
 };
 
-/** The RFC 9457 document of a refusal. */
-export const problemOf = ({ code, fields }: AppError, requestId: unknown): Readonly<Record<string, unknown>> => ({
+/** The RFC 9457 document of a refusal. `detail` is for people who look for a fault; clients never need it. */
+export const problemOf = (
+  { code, fields }: AppError,
+  requestId: unknown,
+  detail?: string,
+): Readonly<Record<string, unknown>> => ({
   type: `urn:latchkey:problem:${code}`,
   title: PROBLEMS[code].title,
   status: PROBLEMS[code].status,
+  ...(detail === undefined ? {} : { detail }),
   code,
   requestId,
   ...(fields.length > 0 ? { errors: fields } : {}),
@@ -45,20 +54,58 @@ export const problemOf = ({ code, fields }: AppError, requestId: unknown): Reado
 /** How to prove who one is, where that was missing. */
 const challengeOf = (code: ErrorCode): string => (code === 'signature-invalid' ? 'Signature' : 'Bearer');
 
+export interface ProblemDeps {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Remembers it (services/error-tracking.ts); neither throws nor waits. */
+  readonly errorTracker: { track(error: AppError, context: ErrorContext): void };
+  readonly appEnv: 'development' | 'staging' | 'production';
+}
+
+/** What an error came up in: nothing that the client sent but its agent. */
+const contextOf = (request: Request, response: Response): ErrorContext => {
+  const { requestId, route }: Record<string, unknown> = response.locals;
+  const caller = knownCallerOf(response);
+  return {
+    requestId: typeof requestId === 'string' ? requestId : undefined,
+    method: request.method.slice(0, 10),
+    route: typeof route === 'string' ? route : 'unmatched',
+    ip: clientAddress(request),
+    userAgent: request.get('user-agent'),
+    userId: caller?.userId,
+    tenantId: caller?.tenantId,
+  };
+};
+
+const innermost = (error: Error): Error => (error.cause instanceof Error ? innermost(error.cause) : error);
+
+/** What happened, for a 5xx outside of production; redacted even there. */
+const detailOf = (error: AppError, appEnv: ProblemDeps['appEnv']): string | undefined =>
+  appEnv === 'production' || PROBLEMS[error.code].status < 500 || error.cause === undefined
+    ? undefined
+    : redactText(innermost(error).message).slice(0, 300);
+
+const report = (deps: ProblemDeps, error: AppError, context: ErrorContext): void => {
+  const { status, kind } = PROBLEMS[error.code];
+  deps.metrics.auth.errors.inc({ error_type: kind });
+  deps.errorTracker.track(error, context);
+  if (status < 500) return;
+  const category = categoryOf({ code: error.code, status, kind }, error);
+  deps.log[status === 500 ? 'error' : 'warn']({ error, code: error.code, category, ...context }, 'request failed');
+};
+
 export const problemHandler =
-  (log: Log, metrics: Metrics): ErrorRequestHandler =>
-  (thrown: unknown, _request, response, next) => {
+  (deps: ProblemDeps): ErrorRequestHandler =>
+  (thrown: unknown, request, response, next) => {
     if (response.closed) return; // the client went away: nobody to answer, nothing of ours failed
     const error = toAppError(thrown);
-    const { status, kind } = PROBLEMS[error.code];
-    const requestId = response.locals['requestId'] as unknown;
-    metrics.auth.errors.inc({ error_type: kind });
-    if (status >= 500) log[status === 500 ? 'error' : 'warn']({ error, code: error.code, requestId }, 'request failed');
+    const { status } = PROBLEMS[error.code];
+    report(deps, error, contextOf(request, response));
     if (response.headersSent) return next(error);
     if (error.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(error.retryAfterSeconds));
     if (status === 401) response.setHeader('WWW-Authenticate', challengeOf(error.code));
     response.status(status).type('application/problem+json');
-    response.send(JSON.stringify(problemOf(error, requestId)));
+    response.send(JSON.stringify(problemOf(error, response.locals['requestId'], detailOf(error, deps.appEnv))));
   };
 
 /** `/a/{id}` as a pattern of whole paths; undefined for a path without parameters. */

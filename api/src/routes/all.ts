@@ -4,9 +4,11 @@ import { type AccountRouteDeps, accountRoutes } from './accounts.ts';
 import { type AdminConfigRouteDeps, adminConfigRoutes } from './admin-config.ts';
 import { type AdminRoleRouteDeps, adminRoleRoutes } from './admin-roles.ts';
 import { type AdminUserRouteDeps, adminUserRoutes } from './admin-users.ts';
+import { type AuditRouteDeps, auditEndpoints } from './audit.ts';
 import { type AuthRouteDeps, authEndpoints, hotEndpoints } from './auth.ts';
 import { type DocsRouteDeps, docsRoutes } from './docs.ts';
 import { type KeyRouteDeps, keyEndpoints } from './keys.ts';
+import { type ErrorRouteDeps, errorEndpoints } from './errors.ts';
 import { type LoginRouteDeps, loginRoutes } from './login.ts';
 import { type MfaRouteDeps, mfaRoutes } from './mfa.ts';
 import { type PasswordRouteDeps, passwordRoutes } from './passwords.ts';
@@ -25,6 +27,8 @@ export interface EndpointDeps
     AdminUserRouteDeps,
     AdminRoleRouteDeps,
     AdminConfigRouteDeps,
+    AuditRouteDeps,
+    ErrorRouteDeps,
     DocsRouteDeps {}
 
 /** Served first, before anything that reads a body. */
@@ -42,6 +46,8 @@ export const endpoints = (deps: EndpointDeps): readonly Endpoint[] => [
   ...adminUserRoutes(deps),
   ...adminRoleRoutes(deps),
   ...adminConfigRoutes(deps),
+  ...auditEndpoints(deps),
+  ...errorEndpoints(deps),
   ...docsRoutes(deps),
 ];
 

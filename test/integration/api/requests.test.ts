@@ -118,9 +118,9 @@ describe('requests', () => {
       });
     });
 
-    it('an internal error tells the client nothing of its cause', async () => {
+    it('an internal error in production tells the client nothing of its cause', async () => {
       const other = await createTestDatabase();
-      const broken = await Api.start({ databaseUrl: other.url });
+      const broken = await Api.start({ databaseUrl: other.url, env: { APP_ENV: 'production', BCRYPT_COST: '10' } });
       const email = await broken.register();
       await other.query('DROP FUNCTION auth.log_audit_event CASCADE');
       const answer = await broken.post('/api/v1/auth/login', { email, password: PASSWORD });

@@ -152,6 +152,22 @@ BEGIN
   END LOOP;
 END $$;
 
+-- Who called, from where, in which request: the API sets `app.request` for the transaction, so that every row says it, also one that a
+-- trigger writes. A server of the release before sets nothing.
+CREATE OR REPLACE FUNCTION auth.log_audit_event(
+  p_user_id uuid, p_org_id uuid, p_event_type auth.audit_event_type, p_action text, p_resource_type text, p_resource_id uuid,
+  p_old_values jsonb, p_new_values jsonb, p_metadata jsonb
+) RETURNS uuid
+LANGUAGE sql SET search_path = ''
+AS $$
+  INSERT INTO auth.audit_events
+    (user_id, org_id, event_type, action, resource_type, resource_id, old_values, new_values, metadata, severity)
+  VALUES
+    (p_user_id, p_org_id, p_event_type, p_action, p_resource_type, p_resource_id, p_old_values, p_new_values,
+     coalesce(nullif(current_setting('app.request', true), '')::jsonb, '{}') || coalesce(p_metadata, '{}'), coalesce(p_metadata ->> 'severity', 'info'))
+  RETURNING id
+$$;
+
 -- 2. The chain --------------------------------------------------------------------------------------------------------------------------
 
 -- What was inserted and not sealed yet. Filled by trigger, in the transaction of the event; emptied in the transaction of the seal.

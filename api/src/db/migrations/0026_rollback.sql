@@ -37,6 +37,20 @@ BEGIN
     '''organizations:create'', ''errors:read'')', '''organizations:create'')');
 END $$;
 
+CREATE OR REPLACE FUNCTION auth.log_audit_event(
+  p_user_id uuid, p_org_id uuid, p_event_type auth.audit_event_type, p_action text, p_resource_type text, p_resource_id uuid,
+  p_old_values jsonb, p_new_values jsonb, p_metadata jsonb
+) RETURNS uuid
+LANGUAGE sql SET search_path = ''
+AS $$
+  INSERT INTO auth.audit_events
+    (user_id, org_id, event_type, action, resource_type, resource_id, old_values, new_values, metadata, severity)
+  VALUES
+    (p_user_id, p_org_id, p_event_type, p_action, p_resource_type, p_resource_id, p_old_values, p_new_values,
+     coalesce(p_metadata, '{}'), coalesce(p_metadata ->> 'severity', 'info'))
+  RETURNING id
+$$;
+
 DELETE FROM auth.permissions WHERE name = 'errors:read';
 
 DROP TABLE latchkey.audit_pending, latchkey.audit_seal, latchkey.audit_checkpoint, latchkey.error_event;
