@@ -48,7 +48,8 @@ const isClosed = (budget: Budget, { maxFailures }: BudgetRules, nowMs: number): 
 /** Failures drained since; `lastAttemptAtMs` moves by whole failures, so that frequent attempts do not stop the drain. */
 const drained = (budget: Budget, { maxFailures, lockMs }: BudgetRules, nowMs: number): Budget => {
   const everyMs = lockMs / maxFailures;
-  const gone = Math.floor((nowMs - budget.lastAttemptAtMs) / everyMs);
+  // Never fewer than none: the clock of the pod that counted last may be ahead of ours.
+  const gone = Math.max(0, Math.floor((nowMs - budget.lastAttemptAtMs) / everyMs));
   return gone >= budget.failures
     ? { ...budget, failures: 0, lastAttemptAtMs: nowMs }
     : { ...budget, failures: budget.failures - gone, lastAttemptAtMs: budget.lastAttemptAtMs + gone * everyMs };
@@ -70,7 +71,7 @@ const current = (budget: Budget, rules: BudgetRules, nowMs: number): Budget => {
 
 const waitAfter = (failures: number, lockouts: number, rules: BudgetRules): number => {
   if (failures >= rules.maxFailures) return Math.min(rules.lockMs * 2 ** (lockouts - 1), rules.maxLockMs);
-  return failures < 2 ? 0 : Math.min(rules.backoffMs * 2 ** (failures - 2), rules.lockMs);
+  return failures < 2 || rules.backoffMs === 0 ? 0 : Math.min(rules.backoffMs * 2 ** (failures - 2), rules.lockMs);
 };
 
 const afterFailure = (budget: Budget, rules: BudgetRules, nowMs: number): Ruling => {
