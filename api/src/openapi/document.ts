@@ -51,8 +51,8 @@ const objectSchema = z.looseObject({
   required: z.array(z.string()).default([]),
 });
 
-const parametersOf = (place: 'path' | 'query', schema: JsonSchema | undefined): readonly JsonSchema[] => {
-  const { properties, required: names } = objectSchema.parse(schema ?? {});
+const parametersOf = (place: 'path' | 'query', zod: z.ZodType | undefined, schemas: Schemas): readonly JsonSchema[] => {
+  const { properties, required: names } = objectSchema.parse(zod === undefined ? {} : schemas.input(zod));
   const required = new Set(names);
   return Object.entries(properties).map(([name, { description, ...rest }]) => ({
     name,
@@ -60,12 +60,13 @@ const parametersOf = (place: 'path' | 'query', schema: JsonSchema | undefined): 
     required: place === 'path' || required.has(name),
     ...(description === undefined ? {} : { description }),
     schema: rest,
+    example: exampleOf(rest, schemas.components),
   }));
 };
 
 /** Path parameters that have no schema are any text. */
 const pathParameters = (spec: EndpointSpec, schemas: Schemas): readonly JsonSchema[] => {
-  if (spec.params !== undefined) return parametersOf('path', schemas.input(spec.params));
+  if (spec.params !== undefined) return parametersOf('path', spec.params, schemas);
   const names = [...spec.path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
   return names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
 };
@@ -130,10 +131,7 @@ const describe = ({ access }: EndpointSpec): string | undefined => {
 const operation = (spec: EndpointSpec, shared: Shared): Operation => {
   const { schemas } = shared;
   const description = describe(spec);
-  const parameters = [
-    ...pathParameters(spec, schemas),
-    ...parametersOf('query', spec.query === undefined ? undefined : schemas.input(spec.query)),
-  ];
+  const parameters = [...pathParameters(spec, schemas), ...parametersOf('query', spec.query, schemas)];
   const body = requestBody(spec, schemas);
   return {
     operationId: operationId(spec.method, spec.path),

@@ -5,7 +5,7 @@ import { plainText } from '../http/plain-text.ts';
 import type { AdminConfig } from '../services/admin-config.ts';
 import type { AdminOrganizations } from '../services/admin-organizations.ts';
 import { adminCall, HIDDEN, organizationId, RANKED, scoped, TAG } from './admin-fields.ts';
-import { isoTime, personName } from './fields.ts';
+import { isoTime, personName, storableText } from './fields.ts';
 
 export interface AdminConfigRouteDeps {
   readonly adminConfig: AdminConfig;
@@ -106,7 +106,7 @@ const putFlag = ({ adminConfig }: AdminConfigRouteDeps): Endpoint =>
       body: z.strictObject({
         isEnabled: z.boolean(),
         rolloutPercentage: z.int().min(0).max(100),
-        description: z.string().max(1000).transform(plainText).pipe(z.string().max(500)).optional(),
+        description: storableText.max(1000).transform(plainText).pipe(z.string().max(500)).optional(),
       }),
       answers: { 200: { description: 'The flag as it is now', schema: flag } },
       problems: RANKED,

@@ -6,7 +6,7 @@ import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import type { AdminCall } from '../services/admin-scope.ts';
 import type { AdminUsers, User } from '../services/admin-users.ts';
 import { adminCall, HIDDEN, nullableName, organizationId, RANKED, scoped, TAG, user } from './admin-fields.ts';
-import { isoTime, personName } from './fields.ts';
+import { isoTime, personName, storableText } from './fields.ts';
 
 export interface AdminUserRouteDeps {
   readonly adminUsers: AdminUsers;
@@ -29,11 +29,11 @@ const listUsers = ({ adminUsers }: AdminUserRouteDeps): Endpoint =>
       access: { permission: 'users:manage' },
       query: z.strictObject({
         organizationId,
-        search: z.string().min(1).max(100).optional().meta({ description: 'Part of the address or the name.' }),
-        role: z.string().min(1).max(63).optional().meta({ description: 'Slug of a role that is held now.' }),
+        search: storableText.min(1).max(100).optional().meta({ description: 'Part of the address or the name.' }),
+        role: storableText.min(1).max(63).optional().meta({ description: 'Slug of a role that is held now.' }),
         status: z.enum(USER_STATUSES).optional(),
         limit: z.coerce.number().int().min(1).max(100).default(50),
-        cursor: z.string().max(200).optional().meta({ description: '`nextCursor` of the page before.' }),
+        cursor: storableText.max(200).optional().meta({ description: '`nextCursor` of the page before.' }),
       }),
       answers: { 200: { description: 'A page of accounts', schema: page } },
       problems: HIDDEN,

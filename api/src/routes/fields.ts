@@ -40,6 +40,9 @@ export const personName = z
   )
   .meta({ examples: ['Ada'] });
 
+/** PostgreSQL cannot store NUL. */
+export const storableText = z.string().refine((text) => !text.includes('\0'), 'must not contain NUL');
+
 export const opaqueToken = z.string().min(1).max(512);
 
 /** ISO 8601 in answers. */

@@ -79,6 +79,19 @@ describe('the OpenAPI document', () => {
     expect(refused, 'the field needs .meta({ examples: […] })').to.deep.equal([]);
   });
 
+  it('shows parameters that the endpoint itself would take', () => {
+    const refused = endpointSpecs().flatMap(({ method, path, params, query }) => {
+      const { parameters = [] } = document.paths[path]?.[method] ?? {};
+      const examples = (place: string) =>
+        Object.fromEntries(
+          parameters.filter((each) => each['in'] === place).map((each) => [each['name'], String(each['example'])]),
+        );
+      const results = [params?.safeParse(examples('path')), query?.safeParse(examples('query'))];
+      return results.flatMap((each) => (each?.error === undefined ? [] : [{ path, issues: each.error.issues }]));
+    });
+    expect(refused, 'the parameter needs .meta({ examples: […] })').to.deep.equal([]);
+  });
+
   it('shows a problem of each code that fits its schema', () => {
     const validate = compile({ $ref: '#/components/schemas/Problem' });
     for (const code of Object.keys(PROBLEMS)) {
