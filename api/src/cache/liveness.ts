@@ -44,12 +44,14 @@ export class Liveness {
     });
   }
 
-  /** @throws AppError `database-unavailable` */
-  async isLive(sessionId: string, tenantId: string): Promise<boolean> {
-    const known =
-      this.#memory.recall(sessionId) ??
-      (await this.#askRedis(sessionId)) ??
-      (await this.#askDatabase(sessionId, tenantId));
+  /** At once where this process knows, as it does for most requests. @throws AppError `database-unavailable` */
+  isLive(sessionId: string, tenantId: string): boolean | Promise<boolean> {
+    const known = this.#memory.recall(sessionId);
+    return known === undefined ? this.#ask(sessionId, tenantId) : known === 'live';
+  }
+
+  async #ask(sessionId: string, tenantId: string): Promise<boolean> {
+    const known = (await this.#askRedis(sessionId)) ?? (await this.#askDatabase(sessionId, tenantId));
     return known === 'live';
   }
 

@@ -6,7 +6,6 @@
  * `crit` header and costs 50 times the verification with text keys (docs/adr/0004-access-token.md).
  */
 import type { Request, RequestHandler, Response } from 'express';
-import passport from 'passport';
 import passportJwt from 'passport-jwt';
 import type { Liveness } from '../cache/liveness.ts';
 import { type AccessClaims, type AccessTokens, UnknownKeyError } from '../crypto/access-token.ts';
@@ -23,28 +22,15 @@ export interface TokenVerifier {
   readonly lookForKey: (keyId: string) => Promise<boolean>;
 }
 
-/** What passport-jwt calls in place of jsonwebtoken: `verifier` is what the strategy's secretOrKeyProvider handed out. */
-const verifyWithOurs = (token: string, verifier: TokenVerifier, _options: unknown, done: VerifierCallback): void => {
+/** What passport-jwt calls in place of jsonwebtoken: `tokens` is what the strategy's secretOrKeyProvider handed out. */
+const verifyWithOurs = (token: string, tokens: AccessTokens, _options: unknown, done: VerifierCallback): void => {
   let claims: AccessClaims;
   try {
-    claims = verifier.tokens.verify(token);
+    claims = tokens.verify(token);
   } catch (error) {
-    const cause = error instanceof AppError ? error.cause : undefined;
-    if (cause instanceof UnknownKeyError)
-      void verifyAfterLooking(token, verifier, cause.keyId).then((found) => done(null, found), done);
-    else done(error);
-    return;
+    return done(error);
   }
   done(null, claims);
-};
-
-const verifyAfterLooking = async (
-  token: string,
-  { tokens, lookForKey }: TokenVerifier,
-  keyId: string,
-): Promise<AccessClaims> => {
-  await lookForKey(keyId);
-  return tokens.verify(token);
 };
 
 // The static is passport-jwt's own hook for another verifier (lib/strategy.js); its types leave it out.
@@ -79,7 +65,7 @@ const refusal = (reason: unknown): AppError =>
  * @throws AppError `access-token-missing` | `access-token-invalid` | `access-token-expired` | `session-ended` | `csrf-token-invalid` |
  *   `origin-not-allowed` | `database-unavailable`
  */
-export type Identify = (request: Request, response: Response) => Promise<Caller>;
+export type Identify = (request: Request) => Caller | Promise<Caller>;
 
 const fromHeader = passportJwt.ExtractJwt.fromAuthHeaderAsBearerToken();
 
@@ -94,48 +80,96 @@ export interface IdentifyDeps {
   readonly onSeen: (sessionId: string, tenantId: string) => void;
 }
 
-/** Asks whose live session a request comes with. */
-export const createIdentify = ({ verifier, liveness, csrf, onSeen }: IdentifyDeps): Identify => {
-  const authenticator = new passport.Passport();
-  authenticator.use(
-    new passportJwt.Strategy(
+/**
+ * passport-jwt as a plain question. It answers by calling success, fail or error on itself, and nothing on its way is asynchronous, so one
+ * strategy with one place for the outcome serves every request. Passport would make a strategy, a middleware and six methods on the request
+ * for each of them (docs/adr/0011-hot-paths.md).
+ */
+class TokenQuestion extends passportJwt.Strategy {
+  #outcome: AccessClaims | AppError | undefined;
+
+  constructor(tokens: AccessTokens) {
+    super(
       {
         jwtFromRequest: tokenOf,
         // Not a key but our verifier, which knows its keys: it goes straight to verifyWithOurs. The types know only text keys.
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-        secretOrKeyProvider: (_request, _token, done) => done(null, verifier as unknown as Buffer),
+        secretOrKeyProvider: (_request, _token, done) => done(null, tokens as unknown as Buffer),
       },
       (claims: AccessClaims, done) => done(null, claims),
-    ),
-  );
-  return async (request, response) => {
-    const { sub, sid, tid, exp } = await claimsFrom(authenticator, request, response);
-    if (isUnsafe(request.method) && fromHeader(request) === null) csrf.check(request, sid);
-    if (!(await liveness.isLive(sid, tid))) throw new AppError('session-ended');
+    );
+  }
+
+  /** @throws AppError `access-token-missing` | `access-token-invalid` | `access-token-expired` */
+  ask(request: Request): AccessClaims {
+    this.authenticate(request);
+    const outcome = this.#takeOutcome();
+    if (outcome === undefined) throw new TypeError('passport-jwt did not answer at once');
+    if (outcome instanceof AppError) throw outcome;
+    return outcome;
+  }
+
+  #takeOutcome(): AccessClaims | AppError | undefined {
+    const outcome = this.#outcome;
+    this.#outcome = undefined;
+    return outcome;
+  }
+
+  override success(claims: AccessClaims): void {
+    this.#outcome = claims;
+  }
+
+  override fail(reason: unknown): void {
+    this.#outcome = refusal(reason);
+  }
+
+  override error(reason: unknown): void {
+    this.#outcome = refusal(reason);
+  }
+}
+
+/** The key of a token that was refused for nothing but a key that this process has not heard of. */
+const unknownKeyOf = (refused: unknown): string | undefined =>
+  refused instanceof AppError && refused.cause instanceof UnknownKeyError ? refused.cause.keyId : undefined;
+
+/** Asks whose live session a request comes with; at once where this process knows, as it does for most requests. */
+export const createIdentify = ({ verifier, liveness, csrf, onSeen }: IdentifyDeps): Identify => {
+  const question = new TokenQuestion(verifier.tokens);
+
+  const callerIf = (isLive: boolean, { sub, sid, tid, exp }: AccessClaims): Caller => {
+    if (!isLive) throw new AppError('session-ended');
     onSeen(sid, tid);
     return { userId: sub, sessionId: sid, tenantId: tid, expiresAtMs: exp * 1000 };
+  };
+
+  const identify: Identify = (request) => {
+    const claims = question.ask(request);
+    if (isUnsafe(request.method) && fromHeader(request) === null) csrf.check(request, claims.sid);
+    const verdict = liveness.isLive(claims.sid, claims.tid);
+    return typeof verdict === 'boolean'
+      ? callerIf(verdict, claims)
+      : verdict.then((isLive) => callerIf(isLive, claims));
+  };
+
+  return (request) => {
+    try {
+      return identify(request);
+    } catch (error) {
+      const keyId = unknownKeyOf(error);
+      if (keyId === undefined) throw error;
+      return verifier.lookForKey(keyId).then(() => identify(request));
+    }
   };
 };
 
 /** Lets live sessions through and leaves the caller where `callerOf` finds it. */
 export const requireSession =
   (identify: Identify): RequestHandler =>
-  async (request, response, next) => {
-    callersByResponse.set(response, await identify(request, response));
-    next();
-  };
-
-/** Passport's callback as a promise: the claims, or the reason to refuse. */
-const claimsFrom = (
-  authenticator: passport.Authenticator,
-  request: Request,
-  response: Response,
-): Promise<AccessClaims> =>
-  new Promise((resolve, reject) => {
-    const settle = (error: unknown, claims?: AccessClaims | false | null, reason?: unknown): void => {
-      if (claims) resolve(claims);
-      else reject(error instanceof Error ? error : refusal(reason));
+  (request, response, next) => {
+    const pass = (caller: Caller): void => {
+      callersByResponse.set(response, caller);
+      next();
     };
-    const middleware: RequestHandler = authenticator.authenticate('jwt', { session: false }, settle);
-    void middleware(request, response, reject);
-  });
+    const found = identify(request);
+    return found instanceof Promise ? found.then(pass) : pass(found);
+  };

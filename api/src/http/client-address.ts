@@ -9,14 +9,32 @@ const CLIENT_PREFIX_BITS = 56;
 /** Reading an IPv6 address costs some 10 µs; most requests come from addresses that were there before. */
 const MAX_KNOWN = 10_000;
 
+/** Whatever is longer is no address, and a zone that somebody made up need not be kept. */
+const MAX_ADDRESS_LENGTH = 64;
+
 const known = new LRUCache<string, string>({ max: MAX_KNOWN });
+const spellings = new LRUCache<string, string>({ max: MAX_KNOWN });
 
 /**
  * Express gives the last address that a trusted proxy vouches for, which is whatever text stood in the header. Anything that is no IP
  * counts as the connection's own address, so garbage changes nothing (authentik CVE-2024-47070).
  */
-export const clientAddress = (request: Request): string =>
-  canonicalAddress(request.ip ?? '') ?? canonicalAddress(request.socket.remoteAddress ?? '') ?? '0.0.0.0';
+export const clientAddress = (request: Request): string => {
+  const { remoteAddress = '' } = request.socket;
+  // Without the header there is nothing for Express to resolve.
+  const claimed = request.headers['x-forwarded-for'] === undefined ? remoteAddress : (request.ip ?? '');
+  return knownAddress(claimed) ?? knownAddress(remoteAddress) ?? '0.0.0.0';
+};
+
+/** `canonicalAddress`, remembered: a connection asks the same for each of its requests. */
+const knownAddress = (text: string): string | undefined => {
+  if (text.length > MAX_ADDRESS_LENGTH) return canonicalAddress(text);
+  const before = spellings.get(text);
+  if (before !== undefined) return before;
+  const address = canonicalAddress(text);
+  if (address !== undefined) spellings.set(text, address);
+  return address;
+};
 
 /**
  * One spelling for one address: without the zone of a link-local address, compressed, in lower case, and a mapped IPv4 address as the IPv4

@@ -4,8 +4,9 @@
  * Mounted by app.ts after the probes; the request goes on to routes/.
  */
 import { randomUUID } from 'node:crypto';
-import { type Request, type RequestHandler, type Response, Router } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Metrics } from '../metrics.ts';
+import { chain } from './chain.ts';
 import { allowOrigins } from './cors.ts';
 import { requireHttps } from './https.ts';
 import { securityHeaders } from './security-headers.ts';
@@ -27,8 +28,8 @@ const REQUEST_ID = /^[\w-]{8,64}$/;
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 const identify = (): RequestHandler => (request, response, next) => {
-  const offered = request.get('x-request-id');
-  const requestId = offered !== undefined && REQUEST_ID.test(offered) ? offered : randomUUID();
+  const offered = request.headers['x-request-id'];
+  const requestId = typeof offered === 'string' && REQUEST_ID.test(offered) ? offered : randomUUID();
   response.locals['requestId'] = requestId;
   response.setHeader('X-Request-Id', requestId);
   next();
@@ -56,12 +57,14 @@ const count =
     next();
   };
 
-export const guard = (deps: GuardDeps): Router => {
-  const router = Router()
-    .use(identify())
-    .use(securityHeaders(deps.publicUrl.startsWith('https:')))
-    .use(count(deps.metrics, deps.routes))
-    .use(checkHead);
-  if (deps.redirectsToHttps) router.use(requireHttps(deps.publicUrl));
-  return router.use(allowOrigins(deps.allowedOrigins)).use(negotiateVersion).use(deps.generalLimit);
-};
+export const guard = (deps: GuardDeps): RequestHandler =>
+  chain([
+    identify(),
+    securityHeaders(deps.publicUrl.startsWith('https:')),
+    count(deps.metrics, deps.routes),
+    checkHead,
+    ...(deps.redirectsToHttps ? [requireHttps(deps.publicUrl)] : []),
+    allowOrigins(deps.allowedOrigins),
+    negotiateVersion,
+    deps.generalLimit,
+  ]);

@@ -7,8 +7,18 @@ import type { z } from 'zod';
 import type { Origin } from '../db/sessions.ts';
 import { AppError } from '../errors.ts';
 import { callerOf, type Identify, requireSession } from './authenticate.ts';
+import { chain } from './chain.ts';
 import { clientAddress } from './client-address.ts';
-import { type Access, type Endpoint, type EndpointSpec, expressPath, type LimitPolicy, pathsOf } from './endpoint.ts';
+import {
+  type Access,
+  type Endpoint,
+  type EndpointSpec,
+  expressPath,
+  type LimitPolicy,
+  type Method,
+  pathsOf,
+  type Reply,
+} from './endpoint.ts';
 import { jsonBody } from './json-body.ts';
 import { type ModeSource, modeGate } from './mode-gate.ts';
 import { announceDeprecation, UNVERSIONED_PATHS } from './versions.ts';
@@ -71,28 +81,48 @@ const queryOf = (request: Request): Readonly<Record<string, string | readonly st
   return query;
 };
 
+/** What costs something is made when the handler asks for it. */
+const callOf = (spec: EndpointSpec, { identify }: MountDeps, request: Request, response: Response) =>
+  // What the schemas let through has their output types, which `endpoint` has tied to the handler's arguments.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  ({
+    params: parse(spec.params, request.params),
+    query: spec.query === undefined ? undefined : parse(spec.query, queryOf(request)),
+    body: spec.rawBody === undefined ? parse(spec.body, request.body) : request.body,
+    who: spec.access === 'public' ? undefined : callerOf(response),
+    identify: async () => identify(request),
+    get origin() {
+      return originOf(request);
+    },
+    get signal() {
+      return untilClosed(response);
+    },
+    request,
+    response,
+  }) as Parameters<Endpoint['handle']>[0];
+
+const answer = (response: Response, { status, headers, body }: Reply): void => {
+  response.status(status);
+  if (headers !== undefined) response.set(headers);
+  if (body === undefined) {
+    response.end();
+  } else if (typeof body === 'string' || Buffer.isBuffer(body)) {
+    response.send(body);
+  } else {
+    // What `response.json` does, without its negotiation (docs/adr/0011-hot-paths.md).
+    const text = JSON.stringify(body);
+    if (!response.hasHeader('Content-Type')) response.setHeader('Content-Type', 'application/json; charset=utf-8');
+    response.setHeader('Content-Length', Buffer.byteLength(text));
+    response.end(text);
+  }
+};
+
+/** Waits only where there is something to wait for. */
 const serve =
-  ({ spec, handle }: Endpoint, { identify }: MountDeps): RequestHandler =>
-  async (request, response) => {
-    // What the schemas let through has their output types, which `endpoint` has tied to the handler's arguments.
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    const call = {
-      params: parse(spec.params, request.params),
-      query: spec.query === undefined ? undefined : parse(spec.query, queryOf(request)),
-      body: spec.rawBody === undefined ? parse(spec.body, request.body) : request.body,
-      who: spec.access === 'public' ? undefined : callerOf(response),
-      identify: () => identify(request, response),
-      origin: originOf(request),
-      signal: untilClosed(response),
-      request,
-      response,
-    } as Parameters<Endpoint['handle']>[0];
-    const reply = await handle(call);
-    if (reply.headers !== undefined) response.set(reply.headers);
-    response.status(reply.status);
-    if (reply.body === undefined) response.end();
-    else if (typeof reply.body === 'string' || Buffer.isBuffer(reply.body)) response.send(reply.body);
-    else response.json(reply.body);
+  ({ spec, handle }: Endpoint, deps: MountDeps): RequestHandler =>
+  (request, response) => {
+    const reply = handle(callOf(spec, deps, request, response));
+    return reply instanceof Promise ? reply.then((late) => answer(response, late)) : answer(response, reply);
   };
 
 /** What the metrics call this request (http/guard.ts). */
@@ -103,24 +133,37 @@ const nameRoute =
     next();
   };
 
-export const mountEndpoints = (endpoints: readonly Endpoint[], deps: MountDeps): Router => {
+const chainOf = (endpoint: Endpoint, deps: MountDeps): readonly RequestHandler[] => {
+  const { spec } = endpoint;
+  return [
+    nameRoute(spec.path),
+    ...(spec.deprecation === undefined ? [] : [announceDeprecation(spec.deprecation)]),
+    modeGate(deps.modes)(spec),
+    ...accessHandlers(spec.access, deps),
+    ...(spec.limit === undefined ? [] : [deps.limitBy(spec.limit)]),
+    ...bodyHandlers(spec),
+    serve(endpoint, deps),
+  ];
+};
+
+/** Paths without parameters are found at once; Express' router matches the others, one pattern after the other. */
+export const mountEndpoints = (endpoints: readonly Endpoint[], deps: MountDeps): RequestHandler => {
+  const exact = new Map<string, RequestHandler>();
   const router = Router({ caseSensitive: true, strict: true });
+  const mount = (method: Method, path: string, handlers: readonly RequestHandler[]): void => {
+    const handler = chain(handlers);
+    if (!path.includes('{')) exact.set(`${method.toUpperCase()} ${path}`, handler);
+    router[method](expressPath(path), handler);
+  };
   for (const endpoint of endpoints) {
-    const { spec } = endpoint;
-    const chain = [
-      nameRoute(spec.path),
-      ...(spec.deprecation === undefined ? [] : [announceDeprecation(spec.deprecation)]),
-      modeGate(deps.modes)(spec),
-      ...accessHandlers(spec.access, deps),
-      ...(spec.limit === undefined ? [] : [deps.limitBy(spec.limit)]),
-      ...bodyHandlers(spec),
-      serve(endpoint, deps),
-    ];
-    router[spec.method](expressPath(spec.path), ...chain);
-    const unversioned = announceDeprecation(UNVERSIONED_PATHS, spec.path);
-    for (const alias of spec.aliases ?? []) router[spec.method](expressPath(alias), unversioned, ...chain);
+    const { method, path, aliases = [] } = endpoint.spec;
+    const handlers = chainOf(endpoint, deps);
+    mount(method, path, handlers);
+    const unversioned = announceDeprecation(UNVERSIONED_PATHS, path);
+    for (const alias of aliases) mount(method, alias, [unversioned, ...handlers]);
   }
-  return router;
+  return (request, response, next) =>
+    (exact.get(`${request.method} ${request.path}`) ?? router)(request, response, next);
 };
 
 /** Path (OpenAPI form) → methods, for the `Allow` header and the metric labels. */

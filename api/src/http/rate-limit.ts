@@ -2,8 +2,10 @@
  * The rate limits: the general one of http/guard.ts, and those of single endpoints, which http/mount.ts asks for by policy. Assembled by service.ts.
  * express-rate-limit counts, tells (`RateLimit`, `RateLimit-Policy`) and refuses; the stores in cache/ say by what.
  */
-import type { RequestHandler } from 'express';
-import { rateLimit, type Store } from 'express-rate-limit';
+import { hash } from 'node:crypto';
+import type { Request, RequestHandler, Response } from 'express';
+import { type ClientRateLimitInfo, rateLimit, type Store } from 'express-rate-limit';
+import { LRUCache } from 'lru-cache';
 import { ExactLimit } from '../cache/exact-limit.ts';
 import type { RedisConnections } from '../cache/redis.ts';
 import { SharedLimit } from '../cache/shared-limit.ts';
@@ -51,19 +53,66 @@ const policiesOf = (limits: LimitConfig): Readonly<Record<LimitPolicy | 'api', P
 export const createRateLimits = (deps: RateLimitDeps): RateLimits => {
   const policies = policiesOf(deps.limits);
   const storeDeps = (name: LimitPolicy | 'api') => ({ ...deps, name, policy: policies[name] });
-  const limiter = (name: LimitPolicy | 'api', store: Store): RequestHandler =>
-    limiterOf(name, policies[name], store, deps);
-  const exact = (name: LimitPolicy): RequestHandler => limiter(name, new ExactLimit(storeDeps(name)));
+  const exact = (name: LimitPolicy): RequestHandler =>
+    limiterOf(name, policies[name], new ExactLimit(storeDeps(name)), deps);
   const byPolicy = { login: exact('login'), registration: exact('registration'), reset: exact('reset') };
-  return { generalLimit: limiter('api', new SharedLimit(storeDeps('api'))), limitBy: (policy) => byPolicy[policy] };
+  const generalLimit = generalLimiter(new SharedLimit(storeDeps('api')), policies.api, deps);
+  return { generalLimit, limitBy: (policy) => byPolicy[policy] };
 };
 
-const limiterOf = (
-  name: LimitPolicy | 'api',
-  { limit, windowMs }: Policy,
-  store: Store,
-  { metrics, onViolation }: RateLimitDeps,
-): RequestHandler =>
+/** What express-rate-limit calls a client in the headers of draft 8. */
+const partitionKey = (client: string): string => {
+  const before = partitionKeys.get(client);
+  if (before !== undefined) return before;
+  const key = Buffer.from(hash('sha256', client, 'hex').slice(0, 12)).toString('base64');
+  partitionKeys.set(client, key);
+  return key;
+};
+
+const partitionKeys = new LRUCache<string, string>({ max: 10_000 });
+
+/**
+ * The limit that every request passes: what express-rate-limit does with the same store, header by header, without its six promises and its
+ * hash a request (25 µs; a test holds the two against each other).
+ */
+const generalLimiter = (store: SharedLimit, { limit, windowMs }: Policy, deps: RateLimitDeps): RequestHandler => {
+  const judge = (info: ClientRateLimitInfo, request: Request, response: Response): void => {
+    const { totalHits, resetTime } = info;
+    const resetSeconds = Math.max(0, Math.ceil(((resetTime?.getTime() ?? 0) - Date.now()) / 1000));
+    const client = clientOf(clientAddress(request));
+    response.setHeader('RateLimit', `"api"; r=${Math.max(limit - totalHits, 0)}; t=${resetSeconds}`);
+    response.setHeader('RateLimit-Policy', `"api"; q=${limit}; w=${windowMs / 1000}; pk=:${partitionKey(client)}:`);
+    if (totalHits <= limit) return;
+    response.setHeader('Retry-After', String(resetSeconds));
+    refuse('api', deps)(request, response);
+  };
+  return (request, response, next) => {
+    const counted = store.increment(clientOf(clientAddress(request)));
+    if (!(counted instanceof Promise)) {
+      judge(counted, request, response);
+      return next();
+    }
+    counted.then((info) => judge(info, request, response)).then(() => next(), next);
+  };
+};
+
+/** @throws AppError `rate-limited` */
+const refuse =
+  (policy: LimitPolicy | 'api', { limits, metrics, onViolation }: RateLimitDeps) =>
+  (request: Request, response: Response): never => {
+    metrics.auth.rateLimitExceeded.inc();
+    const route: unknown = response.locals['route'];
+    onViolation({
+      policy,
+      client: clientOf(clientAddress(request)),
+      windowMs: policiesOf(limits)[policy].windowMs,
+      method: request.method,
+      route: typeof route === 'string' ? route : 'unmatched',
+    });
+    throw new AppError('rate-limited');
+  };
+
+const limiterOf = (name: LimitPolicy, { limit, windowMs }: Policy, store: Store, deps: RateLimitDeps): RequestHandler =>
   rateLimit({
     windowMs,
     limit,
@@ -72,14 +121,6 @@ const limiterOf = (
     identifier: name,
     store,
     keyGenerator: (request) => clientOf(clientAddress(request)),
-    // `Retry-After` is set by then, from the store's resetTime.
-    handler: (request, response) => {
-      metrics.auth.rateLimitExceeded.inc();
-      const { method } = request;
-      const route: unknown = response.locals['route'];
-      const client = clientOf(clientAddress(request));
-      onViolation({ policy: name, client, windowMs, method, route: typeof route === 'string' ? route : 'unmatched' });
-      throw new AppError('rate-limited');
-    },
+    handler: refuse(name, deps), // `Retry-After` is set by then, from the store's resetTime
     validate: false, // its checks guess at the trust-proxy setting and write to the console; ours is an explicit list
   });

@@ -1,0 +1,23 @@
+/**
+ * Handlers one after the other, as Express' router runs them, but without a layer and a match of the path for each: at eight handlers a
+ * request that is a tenth of what a validate costs. Called by http/guard.ts and http/mount.ts.
+ */
+import type { NextFunction, RequestHandler } from 'express';
+
+export const chain =
+  (handlers: readonly RequestHandler[]): RequestHandler =>
+  (request, response, done) => {
+    let index = 0;
+    const next: NextFunction = (error?: unknown) => {
+      const handler = error === undefined ? handlers[index] : undefined;
+      if (handler === undefined) return done(error);
+      index += 1;
+      try {
+        const pending: unknown = handler(request, response, next);
+        if (pending instanceof Promise) pending.catch(done);
+      } catch (thrown) {
+        done(thrown);
+      }
+    };
+    next();
+  };
