@@ -54,7 +54,7 @@ interface Resources {
 export const startService = async (deps: ServiceDeps): Promise<Service> => {
   const { config, log } = deps;
   const resources = open(deps);
-  const { database, redis, queue, lifetime, modes } = resources;
+  const { database, redis, queue, lifetime, modes, sessionParts } = resources;
   const state = await database.state();
   if (state === 'unsafe-role') {
     await database.close();
@@ -62,9 +62,11 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
       'DATABASE_URL: the role is a superuser or bypasses row level security; use one that is neither',
     ]);
   }
-  // A pod that starts during maintenance must not open for the blink of an eye.
-  if (state === 'up')
+  // A pod that starts during maintenance must not open for the blink of an eye, nor believe a key that was retired.
+  if (state === 'up') {
     await modes.refresh().catch((error: unknown) => log.warn({ error }, 'the modes are not known yet'));
+    await sessionParts.prepare().catch((error: unknown) => log.warn({ error }, 'the signing keys are not known yet'));
+  }
   const port = await lifetime.listen(createApp(assemble(deps, resources), deps), config.port);
   const stopBackground = startBackground(deps, resources);
   log.info({ port, hashWidth: queue.width, appEnv: config.appEnv }, 'listening');

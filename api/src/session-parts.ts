@@ -33,6 +33,8 @@ export interface SessionParts {
   readonly sessionList: SessionList;
   readonly browsers: Browsers;
   readonly keyRing: StoredKeyRing;
+  /** Reads what must be known before the first request: a key that was retired. @throws AppError `database-unavailable` | `internal` */
+  prepare(): Promise<void>;
   readonly identify: Identify;
   readonly accessTokens: AccessTokens;
   readonly liveness: Liveness;
@@ -56,6 +58,7 @@ export const createSessionParts = (deps: SessionPartsDeps): SessionParts => {
     sessionList: new SessionList({ database, sessions, nowMs }),
     browsers: createBrowsers(csrf, nowMs),
     keyRing,
+    prepare: () => keyRing.refresh(),
     accessTokens,
     liveness,
     identify: createIdentify({
