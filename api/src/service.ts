@@ -143,7 +143,7 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     ...logins,
     ...resources.operation,
     modes,
-    ...createAdministration({ ...resources, config, liveness, sessions, nowMs }),
+    ...createAdministration({ ...parts, config, liveness }),
     reference: createReference(),
     health,
     lifetime,

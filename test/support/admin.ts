@@ -54,6 +54,11 @@ export class World {
     return this.#apis.first;
   }
 
+  /** Another pod of the same installation. */
+  get other(): Api {
+    return this.#apis.second;
+  }
+
   async person(role: RoleSlug, organization: Organization = 'first'): Promise<Person> {
     const api = this.#apis[organization];
     const email = `person-${(people += 1)}@example.com`;

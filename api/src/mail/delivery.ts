@@ -65,6 +65,11 @@ const HANDLING: Readonly<Record<MailTemplate, Handling>> = {
     link: { purpose: 'reset-password', lifetimeMs: HOUR_MS },
     isWanted: (account) => account.isUsable,
   },
+  invitation: {
+    perHour: 5,
+    link: { purpose: 'accept-invitation', lifetimeMs: 7 * 24 * HOUR_MS },
+    isWanted: (account) => account.isUsable && account.passwordHash === undefined,
+  },
   'account-exists': { perHour: 2, isWanted: (account) => account.isUsable },
   'account-locked': { perHour: 2, isWanted: (account) => account.isUsable },
   'new-login': { perHour: 10, isWanted: () => true },

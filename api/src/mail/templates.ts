@@ -59,6 +59,12 @@ const LETTERS: Readonly<Record<MailTemplate, (data: MailFacts['data']) => Letter
     link: { label: 'Set a new password', path: '/reset-password' },
     footer: 'If you did not ask for it, do nothing: your password stays as it is.',
   }),
+  invitation: () => ({
+    subject: 'You are invited',
+    lines: ['An account was opened for you. Set a password to use it. The link works once, within seven days.'],
+    link: { label: 'Set a password', path: '/accept-invitation' },
+    footer: 'If you did not expect it, do nothing: without the link nobody can use the account.',
+  }),
   'password-changed': (data) => ({
     subject: 'Your password was changed',
     lines: [`Your password was changed${whenOf(data)}. All other sessions have ended.`],

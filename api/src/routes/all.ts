@@ -8,6 +8,7 @@ import { type AuditRouteDeps, auditEndpoints } from './audit.ts';
 import { type AuthRouteDeps, authEndpoints, hotEndpoints } from './auth.ts';
 import { type DocsRouteDeps, docsRoutes } from './docs.ts';
 import { type ErrorRouteDeps, errorEndpoints } from './errors.ts';
+import { type InvitationRouteDeps, invitationRoutes } from './invitations.ts';
 import { type KeyRouteDeps, keyEndpoints } from './keys.ts';
 import { type LoginRouteDeps, loginRoutes } from './login.ts';
 import { type MfaRouteDeps, mfaRoutes } from './mfa.ts';
@@ -29,6 +30,7 @@ export interface EndpointDeps
     AdminConfigRouteDeps,
     AuditRouteDeps,
     ErrorRouteDeps,
+    InvitationRouteDeps,
     DocsRouteDeps {}
 
 /** Served first, before anything that reads a body. */
@@ -48,6 +50,7 @@ export const endpoints = (deps: EndpointDeps): readonly Endpoint[] => [
   ...adminConfigRoutes(deps),
   ...auditEndpoints(deps),
   ...errorEndpoints(deps),
+  ...invitationRoutes(deps),
   ...docsRoutes(deps),
 ];
 

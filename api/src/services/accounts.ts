@@ -4,6 +4,7 @@ import type { Passwords } from '../crypto/passwords.ts';
 import type { Database } from '../db/database.ts';
 import { createDefaultTenant } from './default-tenant.ts';
 import type { Guessing } from './guessing.ts';
+import { Invitations } from './invitations.ts';
 import type { Login } from './login.ts';
 import type { EnqueueMail } from './mail-outbox.ts';
 import { NewPasswords } from './new-passwords.ts';
@@ -30,6 +31,7 @@ export interface Accounts {
   readonly verifications: Verifications;
   readonly passwordChanges: PasswordChanges;
   readonly passwordResets: PasswordResets;
+  readonly invitations: Invitations;
 }
 
 export const createAccounts = ({ config, ...deps }: AccountDeps): Accounts => {
@@ -42,5 +44,6 @@ export const createAccounts = ({ config, ...deps }: AccountDeps): Accounts => {
     verifications: new Verifications({ ...deps, newPasswords, defaultTenant }),
     passwordChanges: new PasswordChanges({ ...deps, writing, passwordPolicy }),
     passwordResets: new PasswordResets({ ...deps, writing, defaultTenant }),
+    invitations: new Invitations({ ...deps, writing }),
   };
 };

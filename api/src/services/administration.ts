@@ -3,11 +3,13 @@ import type { Liveness } from '../cache/liveness.ts';
 import type { Database } from '../db/database.ts';
 import type { RolloutFlag } from '../db/system-config.ts';
 import { AdminConfig } from './admin-config.ts';
+import { AdminInvitations } from './admin-invitations.ts';
 import { AdminOrganizations } from './admin-organizations.ts';
 import { AdminRoles } from './admin-roles.ts';
 import { AdminScopes } from './admin-scope.ts';
 import { AdminUsers } from './admin-users.ts';
 import { FeatureFlags } from './feature-flags.ts';
+import type { EnqueueMail } from './mail-outbox.ts';
 import type { Modes } from './modes.ts';
 import { Profiles } from './profile.ts';
 import type { Sessions } from './sessions.ts';
@@ -15,6 +17,7 @@ import type { Sessions } from './sessions.ts';
 export interface AdministrationDeps {
   readonly config: RolloutFlag;
   readonly database: Database;
+  readonly enqueueMail: EnqueueMail;
   readonly liveness: Liveness;
   readonly modes: Modes;
   readonly sessions: Sessions;
@@ -23,6 +26,7 @@ export interface AdministrationDeps {
 
 export interface Administration {
   readonly adminConfig: AdminConfig;
+  readonly adminInvitations: AdminInvitations;
   readonly adminOrganizations: AdminOrganizations;
   readonly adminRoles: AdminRoles;
   readonly adminUsers: AdminUsers;
@@ -31,11 +35,12 @@ export interface Administration {
 }
 
 export const createAdministration = (deps: AdministrationDeps): Administration => {
-  const { database, liveness, modes, sessions, nowMs } = deps;
+  const { database, enqueueMail, liveness, modes, sessions, nowMs } = deps;
   const scopes = new AdminScopes(database);
   const announceEnd = (sessionId: string): Promise<void> => liveness.markEnded(sessionId);
   return {
     adminConfig: new AdminConfig({ scopes, modes }),
+    adminInvitations: new AdminInvitations({ scopes, enqueueMail }),
     adminOrganizations: new AdminOrganizations({ scopes, database }),
     adminRoles: new AdminRoles(scopes),
     adminUsers: new AdminUsers({ scopes, sessions, announceEnd, nowMs }),

@@ -12,6 +12,7 @@ export type MailTemplate =
   | 'verify-email'
   | 'account-exists'
   | 'reset-password'
+  | 'invitation'
   | 'password-changed'
   | 'new-login'
   | 'mfa-changed'

@@ -8,7 +8,7 @@ import { packUuid, unpackUuid } from '../crypto/packed-uuid.ts';
 import type { Transaction } from '../db/database.ts';
 import { deleteToken, deleteTokensOf, type FoundToken, findToken, insertToken } from '../db/one-time-tokens.ts';
 
-export type TokenPurpose = 'verify-email' | 'reset-password' | 'login-second-factor';
+export type TokenPurpose = 'verify-email' | 'reset-password' | 'login-second-factor' | 'accept-invitation';
 
 export interface TokenRequest {
   readonly purpose: TokenPurpose;
