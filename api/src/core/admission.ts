@@ -10,17 +10,23 @@ export interface QueueState {
   readonly averageHashMs: number;
 }
 
-/** The longest a request waits for its turn. Twice this plus one hash stays under 2 s at bcrypt 12. */
-export const MAX_WAIT_MS = 1_500;
+/** When a newcomer's hash may be expected to end. A third of a second is left to the hashes that turn out slower, and to the database. */
+export const MAX_STAY_MS = 1_650;
+/** Beyond it an answer is worth nothing: whose turn comes too late is refused at its turn. */
+export const PATIENCE_MS = 1_900;
 /** Memory bound for the case of a very cheap hash. */
 export const MAX_WAITING = 1_000;
 
-/** How long a newcomer would wait for its turn. */
-export const expectedWaitMs = ({ width, waiting, averageHashMs }: QueueState): number =>
-  ((waiting + 1) / width) * averageHashMs;
+/** How long a newcomer would stay: the wait for its turn and its own hash. */
+export const expectedStayMs = ({ width, waiting, averageHashMs }: QueueState): number =>
+  ((waiting + 1) / width + 1) * averageHashMs;
 
 export const mayWait = (state: QueueState): boolean =>
-  state.waiting < MAX_WAITING && (state.waiting < state.width || expectedWaitMs(state) <= MAX_WAIT_MS);
+  state.waiting < MAX_WAITING && (state.waiting < state.width || expectedStayMs(state) <= MAX_STAY_MS);
+
+/** Whether who has waited so long can still be served in time; the cores may have slowed down since it was let in. */
+export const isInTime = (waitedMs: number, averageHashMs: number): boolean =>
+  waitedMs === 0 || waitedMs + averageHashMs <= PATIENCE_MS;
 
 /** Exponentially weighted: follows a throttled CPU within ten hashes, and is not thrown by one. */
 export const updateAverage = (averageMs: number, sampleMs: number): number => averageMs * 0.8 + sampleMs * 0.2;

@@ -4,11 +4,13 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { mayWait, updateAverage } from '../core/admission.ts';
+import { isInTime, mayWait, updateAverage } from '../core/admission.ts';
 import { AppError } from '../errors.ts';
 
 interface Waiter {
+  readonly sinceMs: number;
   readonly start: () => void;
+  readonly refuse: () => void;
 }
 
 /** Threads of libuv's pool, which bcrypt shares with DNS and files: one must stay free. */
@@ -27,6 +29,8 @@ const cgroupCores = (): number => {
 /** Hashes at once: the cores that this container may use, and never the whole thread pool. */
 export const hashWidth = (): number =>
   Math.max(1, Math.min(availableParallelism(), Math.ceil(cgroupCores()), poolThreads() - 1));
+
+const overloaded = (): AppError => new AppError('overloaded', { retryAfterSeconds: 1 });
 
 export class HashQueue {
   readonly width: number;
@@ -56,7 +60,7 @@ export class HashQueue {
 
   /** For work that has to be read for first: whoever would be refused at its turn is refused before. @throws AppError `overloaded` */
   refuseWhenFull(): void {
-    if (!this.#hasRoom()) throw new AppError('overloaded', { retryAfterSeconds: 1 });
+    if (!this.#hasRoom()) throw overloaded();
   }
 
   /** Resolves when nothing runs and nothing waits: shutdown waits for it. */
@@ -71,17 +75,31 @@ export class HashQueue {
         reject(new DOMException('the client went away', 'AbortError'));
       };
       const waiter: Waiter = {
+        sinceMs: this.#nowMs(),
         start: () => {
           signal?.removeEventListener('abort', leave);
           this.#running += 1;
           resolve();
         },
+        refuse: () => {
+          signal?.removeEventListener('abort', leave);
+          reject(overloaded());
+        },
       };
       if (this.#running < this.width) return waiter.start();
-      if (!this.#hasRoom()) return reject(new AppError('overloaded', { retryAfterSeconds: 1 }));
+      if (!this.#hasRoom()) return reject(overloaded());
       this.#waiting.push(waiter);
       signal?.addEventListener('abort', leave, { once: true });
     });
+  }
+
+  /** The first that can still be served in time. Who cannot frees its place without costing a hash. */
+  #startNext(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) return;
+    if (isInTime(this.#nowMs() - next.sinceMs, this.#averageHashMs)) return next.start();
+    next.refuse();
+    this.#startNext();
   }
 
   #hasRoom(): boolean {
@@ -91,7 +109,7 @@ export class HashQueue {
 
   #settle(): void {
     this.#running -= 1;
-    this.#waiting.shift()?.start();
+    this.#startNext();
     if (this.#running > 0) return;
     for (const resolve of this.#idlers.splice(0)) resolve();
   }

@@ -2,10 +2,12 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import {
-  expectedWaitMs,
-  MAX_WAIT_MS,
+  expectedStayMs,
+  isInTime,
+  MAX_STAY_MS,
   MAX_WAITING,
   mayWait,
+  PATIENCE_MS,
   updateAverage,
 } from '../../../../api/src/core/admission.ts';
 import { passwordWeaknesses } from '../../../../api/src/core/password-policy.ts';
@@ -44,8 +46,8 @@ describe('mayWait', () => {
   });
 
   it('lets 11 wait for two cores at bcrypt 12, so that the last is served within two seconds', () => {
-    expect(mayWait({ width: 2, waiting: 11, averageHashMs: 250 })).to.equal(true);
-    expect(mayWait({ width: 2, waiting: 12, averageHashMs: 250 })).to.equal(false);
+    expect(mayWait({ width: 2, waiting: 10, averageHashMs: 250 })).to.equal(true);
+    expect(mayWait({ width: 2, waiting: 11, averageHashMs: 250 })).to.equal(false);
   });
 
   it('never admits beyond the patience of a client or the bound of the queue', () => {
@@ -58,9 +60,18 @@ describe('mayWait', () => {
       fc.property(anyState, (state) => {
         if (!mayWait(state)) return;
         expect(state.waiting).to.be.below(MAX_WAITING);
-        expect(state.waiting < state.width || expectedWaitMs(state) <= MAX_WAIT_MS).to.equal(true);
+        expect(state.waiting < state.width || expectedStayMs(state) <= MAX_STAY_MS).to.equal(true);
       }),
     );
+  });
+});
+
+describe('isInTime', () => {
+  it('is true for whoever need not wait, and false for whoever would be served after two seconds', () => {
+    expect(isInTime(0, 60_000)).to.equal(true);
+    expect(isInTime(PATIENCE_MS - 250, 250)).to.equal(true);
+    expect(isInTime(PATIENCE_MS - 249, 250)).to.equal(false);
+    expect(PATIENCE_MS).to.be.below(2_000);
   });
 });
 

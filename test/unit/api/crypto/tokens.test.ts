@@ -160,12 +160,27 @@ describe('the hash queue', () => {
   it('refuses at once, with Retry-After, who would wait too long', async () => {
     const queue = new HashQueue(1);
     const gate = open();
-    const runs = Array.from({ length: 6 }, () => queue.run(gate.work)); // 250 ms each: five more fit into 1.5 s
-    runs.push(queue.run(gate.work));
+    const runs = Array.from({ length: 6 }, () => queue.run(gate.work)); // 250 ms each: six fit into 1.65 s
+    expect(() => queue.refuseWhenFull())
+      .to.throw()
+      .with.property('code', 'overloaded');
     const refusal = await queue.run(gate.work).catch((error: unknown) => error);
     expect(refusal).to.include({ code: 'overloaded', retryAfterSeconds: 1 });
     gate.finish();
     await Promise.all(runs);
+  });
+
+  it('refuses at its turn, without hashing, who would be served too late because the cores slowed down', async () => {
+    let nowMs = 0;
+    const queue = new HashQueue(1, () => nowMs);
+    const gate = open();
+    const first = queue.run(gate.work);
+    const late = queue.run(() => Promise.reject(new Error('ran'))).catch((error: unknown) => error);
+    nowMs = 1_800;
+    gate.finish();
+    await first;
+    expect(await late).to.include({ code: 'overloaded' });
+    expect(await queue.run(() => Promise.resolve('next'))).to.equal('next');
   });
 
   it('forgets who went away while waiting, and is idle only when nothing runs', async () => {
