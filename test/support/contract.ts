@@ -83,7 +83,7 @@ const faultOfBody = ({ content }: Described, { headers, text }: Answer): string 
   if (content === undefined) return text === '' ? undefined : 'has a body that the document does not know';
   const described = content[type];
   if (described === undefined) return `is ${type || 'without a type'}, which the document does not know`;
-  if (described.schema === undefined || !type.endsWith('json')) return undefined;
+  if (described.schema === undefined || !/[/+]json$/.test(type)) return undefined;
   const validate = validatorOf(described.schema);
   if (validate(JSON.parse(text))) return undefined;
   return ajv.errorsText(validate.errors, { dataVar: 'body' });
