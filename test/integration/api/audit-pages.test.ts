@@ -30,13 +30,13 @@ describe('the pages of the audit trail', () => {
     for (let n = 0; n < 12; n += 1) await world.login(person);
     const wanted = (await auth(`?userId=${person.id}&limit=100`)).map(({ id }) => id);
     const seen: string[] = [];
-    let cursor: unknown = '';
+    let cursor: string | null = '';
     while (cursor !== null) {
       const answer = await read(
-        `/api/v1/audit/auth?userId=${person.id}&limit=5${cursor === '' ? '' : `&cursor=${encodeURIComponent(String(cursor))}`}`,
+        `/api/v1/audit/auth?userId=${person.id}&limit=5${cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`}`,
       );
       seen.push(...entriesOf(answer).map(({ id }) => id));
-      cursor = answer.body['nextCursor'];
+      cursor = answer.body['nextCursor'] as string | null;
       await world.login(person); // newer than every page
     }
     expect(seen).to.deep.equal(wanted);
