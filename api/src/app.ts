@@ -47,7 +47,7 @@ export const createApp = (deps: AppDeps, { beforeRoutes }: AppOptions = {}): Exp
   if (beforeRoutes !== undefined) app.use(beforeRoutes);
   app.use(mountEndpoints(hot(deps), deps));
   app.use(enterRequestScope());
-  app.get('/api/health', healthRoute(deps.health));
+  app.get('/api/health', healthRoute(deps.health, deps.modes));
   app.use(mountEndpoints(endpoints(deps), deps));
   app.use(nothingHere(methods));
   app.use(problemHandler(deps));

@@ -10,6 +10,10 @@ export const PROBES: readonly Probe[] = [
     path: '/api/health/ready',
     summary: 'Say whether it should get requests: 200 `ok` or `degraded` (no Redis), 503 `unavailable` or `draining`',
   },
-  { path: '/api/health', summary: 'Say the same to people, through the rate limit' },
+  {
+    path: '/api/health',
+    summary:
+      'Say the same to people, through the rate limit; `{"status":"ok","auth":"disabled"}` while authentication is off',
+  },
   { path: '/api/metrics', summary: 'Show the metrics as Prometheus text' },
 ];

@@ -57,6 +57,7 @@ describe('modes', () => {
     expect((await api.validate(session.accessToken)).body).to.include({ code: 'auth-disabled' });
     expect((await api.get('/api/v1/auth/me')).status).to.equal(503);
     expect((await api.refresh(session.refreshToken)).status).to.equal(503);
+    expect((await api.get('/api/health')).body).to.deep.equal({ status: 'ok', auth: 'disabled' });
     await set('auth_disabled', false);
     await eventually('the mode is followed', 2_000, async () => (await statusOf('/api/v1/auth/validate')) === 200);
   });
