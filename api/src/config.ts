@@ -11,6 +11,7 @@ import { type MailConfig, mailConflicts, mailVariables, readMail } from './confi
 import { type ModeConfig, modeVariables, readModes } from './config/modes.ts';
 import { type PasswordConfig, passwordConflicts, passwordVariables, readPasswords } from './config/passwords.ts';
 import { readServer, type ServerConfig, serverConflicts, serverVariables } from './config/server.ts';
+import { readServiceKeys, type ServiceKeys, serviceVariables } from './config/services.ts';
 import { readTokens, type TokenConfig, tokenVariables } from './config/tokens.ts';
 import { createSigningKeys, type SigningKeys } from './crypto/signing-keys.ts';
 
@@ -24,6 +25,7 @@ export const environment = z.object({
   ...limitVariables,
   ...modeVariables,
   ...browserVariables,
+  ...serviceVariables,
   ...auditVariables,
 });
 
@@ -48,6 +50,7 @@ export interface Secrets {
   readonly refreshTokenKey: Buffer;
   readonly passwordPepper: Buffer;
   readonly previousPeppers: readonly Buffer[];
+  readonly serviceKeys: ServiceKeys;
   readonly encryptionKey: Buffer;
   readonly previousEncryptionKeys: readonly Buffer[];
   readonly auditKeys: AuditKeyring;
@@ -112,6 +115,7 @@ const presentSecrets = (env: Environment): Secrets => ({
   refreshTokenKey: env.REFRESH_TOKEN_KEY,
   passwordPepper: env.PASSWORD_PEPPER,
   previousPeppers: env.PASSWORD_PEPPERS_PREVIOUS,
+  serviceKeys: readServiceKeys(env),
   encryptionKey: env.ENCRYPTION_KEY,
   previousEncryptionKeys: env.ENCRYPTION_KEYS_PREVIOUS,
   auditKeys: readAuditKeys(env),

@@ -5,8 +5,8 @@ import { type Config, ConfigError, type Secrets } from './config.ts';
 import { HashQueue, hashWidth } from './crypto/hash-queue.ts';
 import { createPasswords } from './crypto/passwords.ts';
 import { Database } from './db/database.ts';
+import { createEdges } from './edges.ts';
 import { requirePermission, requireRecentSession } from './http/permissions.ts';
-import { createRateLimits } from './http/rate-limit.ts';
 import { Lifetime } from './lifetime.ts';
 import type { Log } from './log.ts';
 import { createMailing, type Mailing } from './mail/mailing.ts';
@@ -21,7 +21,6 @@ import { createLogins } from './services/logins.ts';
 import { createModes, type Modes } from './services/modes.ts';
 import { createOperation, type Operation } from './services/operation.ts';
 import { createPermissions } from './services/permissions.ts';
-import { createRateLimitAudit } from './services/rate-limit-audit.ts';
 import { createSessionParts, type SessionParts } from './session-parts.ts';
 
 export interface ServiceDeps extends AppOptions {
@@ -133,7 +132,6 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     isDraining: () => lifetime.isDraining(),
   });
   const permissions = createPermissions(database, nowMs);
-  const onViolation = createRateLimitAudit({ ...config, database, redis, log, nowMs });
   return {
     ...config,
     log,
@@ -149,6 +147,6 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     lifetime,
     requirePermission: requirePermission(permissions),
     requireRecentSession: requireRecentSession(permissions),
-    ...createRateLimits({ redis, limits: config, metrics, nowMs, onViolation }),
+    ...createEdges({ ...deps, ...resources, nowMs }),
   };
 };

@@ -13,10 +13,10 @@ import type { Deprecation } from './versions.ts';
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
 /**
- * Who may call: anybody; a live session; a live session that proved itself within the last minutes; a live session whose account has the
+ * Who may call: anybody; another service that signs (http/signature.ts); a live session; a live session that proved itself within the last minutes; a live session whose account has the
  * permission.
  */
-export type Access = 'public' | 'session' | 'recent-session' | { readonly permission: string };
+export type Access = 'public' | 'service' | 'session' | 'recent-session' | { readonly permission: string };
 
 /** The rate limit beside the general one (http/rate-limit.ts). */
 export type LimitPolicy = 'login' | 'registration' | 'reset';
@@ -61,12 +61,12 @@ export interface EndpointSpec {
 
 type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined;
 
-/** What a handler gets. `who` is there unless access is public. */
+/** What a handler gets. `who` is there where access asks for a session. */
 export interface Call<S extends EndpointSpec> {
   readonly params: Parsed<S['params']>;
   readonly query: Parsed<S['query']>;
   readonly body: Parsed<S['body']>;
-  readonly who: S['access'] extends 'public' ? undefined : Caller;
+  readonly who: S['access'] extends 'public' | 'service' ? undefined : Caller;
   /** For a public endpoint that may need to know after all. @throws AppError as `requireSession` does */
   readonly identify: () => Promise<Caller>;
   readonly origin: Origin;

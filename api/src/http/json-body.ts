@@ -1,6 +1,7 @@
 /** A JSON body of at most 1 MB, or a refusal that says what is wrong with it. Used by http/mount.ts before zod sees the body. */
 import { json, type RequestHandler } from 'express';
 import { AppError } from '../errors.ts';
+import { checkDigest } from './signature.ts';
 
 /** No body of ours is deeper than four, or has more than some dozen fields. */
 const MAX_DEPTH = 32;
@@ -32,7 +33,7 @@ const onlyReasonable: RequestHandler = (request, _response, next) => {
 };
 
 export const jsonBody: readonly RequestHandler[] = [
-  json({ limit: '1mb', type: 'application/json' }),
+  json({ limit: '1mb', type: 'application/json', verify: (request, _response, body) => checkDigest(request, body) }),
   onlyJson,
   onlyReasonable,
 ];

@@ -21,6 +21,7 @@ import {
 } from './endpoint.ts';
 import { jsonBody } from './json-body.ts';
 import { type ModeSource, modeGate } from './mode-gate.ts';
+import { requireCheckedBody } from './signature.ts';
 import { announceDeprecation, UNVERSIONED_PATHS } from './versions.ts';
 
 export interface MountDeps {
@@ -28,6 +29,7 @@ export interface MountDeps {
   readonly identify: Identify;
   readonly requireRecentSession: RequestHandler;
   readonly requirePermission: (permission: string) => RequestHandler;
+  readonly requireService: RequestHandler;
   readonly limitBy: (policy: LimitPolicy) => RequestHandler;
 }
 
@@ -46,6 +48,8 @@ const accessHandlers = (access: Access, deps: MountDeps): readonly RequestHandle
   switch (access) {
     case 'public':
       return [];
+    case 'service':
+      return [deps.requireService];
     case 'session':
       return [requireSession(deps.identify)];
     case 'recent-session':
@@ -89,7 +93,7 @@ const callOf = (spec: EndpointSpec, { identify }: MountDeps, request: Request, r
     params: parse(spec.params, request.params),
     query: spec.query === undefined ? undefined : parse(spec.query, queryOf(request)),
     body: spec.rawBody === undefined ? parse(spec.body, request.body) : request.body,
-    who: spec.access === 'public' ? undefined : callerOf(response),
+    who: spec.access === 'public' || spec.access === 'service' ? undefined : callerOf(response),
     identify: async () => identify(request),
     get origin() {
       return originOf(request);
@@ -142,6 +146,7 @@ const chainOf = (endpoint: Endpoint, deps: MountDeps): readonly RequestHandler[]
     ...accessHandlers(spec.access, deps),
     ...(spec.limit === undefined ? [] : [deps.limitBy(spec.limit)]),
     ...bodyHandlers(spec),
+    ...(spec.access === 'service' ? [requireCheckedBody] : []),
     serve(endpoint, deps),
   ];
 };

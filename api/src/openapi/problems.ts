@@ -12,7 +12,7 @@ const OF_SESSION = [
 
 /** A session that came in a cookie must show that its own page asked (http/csrf.ts). */
 const ofBrowsers = ({ access, method }: EndpointSpec): readonly ErrorCode[] =>
-  access === 'public' || method === 'get' ? [] : ['csrf-token-invalid', 'origin-not-allowed'];
+  access === 'public' || access === 'service' || method === 'get' ? [] : ['csrf-token-invalid', 'origin-not-allowed'];
 
 /** What http/guard.ts refuses before any endpoint is asked. */
 const OF_EDGE = [
@@ -29,6 +29,8 @@ const ofAccess = (access: Access): readonly ErrorCode[] => {
   switch (access) {
     case 'public':
       return [];
+    case 'service':
+      return ['signature-invalid'];
     case 'session':
       return OF_SESSION;
     case 'recent-session':

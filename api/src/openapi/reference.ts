@@ -6,6 +6,8 @@ import { tagNamesOf, tagOf } from './tags.ts';
 
 const needs = (access: Access): string => {
   switch (access) {
+    case 'service':
+      return 'a signature of a service';
     case 'public':
       return '–';
     case 'session':

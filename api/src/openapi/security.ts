@@ -23,10 +23,17 @@ export const SECURITY_SCHEMES: JsonSchema = {
     name: CSRF_HEADER,
     description: `With the cookie, on everything but reads: what the readable cookie \`${CSRF_COOKIE}\` says.`,
   },
+  signature: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'Signature',
+    description: 'Another service signs with RFC 9421 and its key of `SERVICE_KEYS` (docs/api/edges.md).',
+  },
 };
 
 /** Public endpoints take no credential of a session; an empty list says so. */
 export const securityOf = ({ access, method }: EndpointSpec): readonly JsonSchema[] => {
   if (access === 'public') return [];
+  if (access === 'service') return [{ signature: [] }];
   return [{ bearer: [] }, method === 'get' ? { cookie: [] } : { cookie: [], csrf: [] }];
 };

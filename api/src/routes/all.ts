@@ -8,6 +8,7 @@ import { type AuditRouteDeps, auditEndpoints } from './audit.ts';
 import { type AuthRouteDeps, authEndpoints, hotEndpoints } from './auth.ts';
 import { type DocsRouteDeps, docsRoutes } from './docs.ts';
 import { type ErrorRouteDeps, errorEndpoints } from './errors.ts';
+import { type IntrospectionRouteDeps, introspectionEndpoints } from './introspection.ts';
 import { type InvitationRouteDeps, invitationRoutes } from './invitations.ts';
 import { type KeyRouteDeps, keyEndpoints } from './keys.ts';
 import { type LoginRouteDeps, loginRoutes } from './login.ts';
@@ -24,6 +25,7 @@ export interface EndpointDeps
     MfaRouteDeps,
     SessionRouteDeps,
     KeyRouteDeps,
+    IntrospectionRouteDeps,
     ProfileRouteDeps,
     AdminUserRouteDeps,
     AdminRoleRouteDeps,
@@ -44,6 +46,7 @@ export const endpoints = (deps: EndpointDeps): readonly Endpoint[] => [
   ...mfaRoutes(deps),
   ...sessionEndpoints(deps),
   ...keyEndpoints(deps),
+  ...introspectionEndpoints(deps),
   ...profileRoutes(deps),
   ...adminUserRoutes(deps),
   ...adminRoleRoutes(deps),
