@@ -117,6 +117,22 @@ describe('time', function () {
     }
   };
 
+  /** No case is told from the first, and the one that was slowed down on purpose is. */
+  const expectAlike = async (cases: readonly Case[], status: number): Promise<void> => {
+    controlDelayMs = 0;
+    const warmUp = await measure(cases, status, ADDRESSES);
+    controlDelayMs = Math.max(1, CONTROL * median(warmUp.flatMap(({ times }) => times)));
+    const timings = await measure(cases, status, ROUNDS);
+    const compared = compare(timings);
+    const seen = `${show(timings)}; p ${compared.map(({ what, p }) => `${what} ${p.toFixed(3)}`).join(', ')}`;
+    if (process.env['SHOW_TIMES'] !== undefined) console.log(seen);
+    for (const { what, p } of compared.filter((one) => one.what !== 'control')) {
+      // So many questions are asked of one measurement: each has its share of the chance to be wrong (Bonferroni).
+      expect(p * (compared.length - 1), `${what}: ${seen}`).to.be.above(SIGNIFICANT);
+    }
+    expect(compared.find(({ what }) => what === 'control')?.p, `the test is blind: ${seen}`).to.be.below(SIGNIFICANT);
+  };
+
   it('of a login is the same for unknown, wrong, locked, disabled and unverified accounts, and for hashes of cost 4, 5 and 6', async () => {
     await insert('wrong', 5);
     await insert('cheap', 4);
@@ -135,16 +151,42 @@ describe('time', function () {
       { what: 'unverified', ask: login('unverified', PASSWORD) },
       { what: 'control', ask: login('control', PASSWORD, { [CONTROL_HEADER]: 'slow' }) },
     ];
-    const warmUp = await measure(cases, 401, ADDRESSES);
-    controlDelayMs = Math.max(1, CONTROL * median(warmUp.flatMap(({ times }) => times)));
-    const timings = await measure(cases, 401, ROUNDS);
-    const compared = compare(timings);
-    const seen = `${show(timings)}; p ${compared.map(({ what, p }) => `${what} ${p.toFixed(3)}`).join(', ')}`;
-    for (const { what, p } of compared.filter((one) => one.what !== 'control')) {
-      // Six questions are asked of one measurement: each has a sixth of the chance to be wrong (Bonferroni).
-      expect(p * (compared.length - 1), `${what}: ${seen}`).to.be.above(SIGNIFICANT);
+    await expectAlike(cases, 401);
+  });
+
+  it('of a forgotten password and of another verification mail is the same for unknown, known and disabled accounts', async () => {
+    await insert('known', 5);
+    await insert('closed', 5, { isActive: false });
+    await insert('waiting', 5, { isVerified: false });
+    for (const path of ['/api/v1/auth/forgot-password', '/api/v1/auth/resend-verification']) {
+      const ask =
+        (kind: string, headers = {}): Case['ask'] =>
+        (round) =>
+          api.post(path, { email: email(kind, round) }, { headers });
+      const cases = [
+        { what: 'unknown', ask: ask('stranger') },
+        { what: 'known', ask: ask('known') },
+        { what: 'disabled', ask: ask('closed') },
+        { what: 'unverified', ask: ask('waiting') },
+        { what: 'control', ask: ask('stranger', { [CONTROL_HEADER]: 'slow' }) },
+      ];
+      await expectAlike(cases, 202);
     }
-    expect(compared.find(({ what }) => what === 'control')?.p, `the test is blind: ${seen}`).to.be.below(SIGNIFICANT);
-    if (process.env['SHOW_TIMES'] !== undefined) console.log(seen);
+  });
+
+  it('of a registration is the same for a new address and for one that has an account', async () => {
+    await insert('taken', 5);
+    let fresh = 0;
+    const register =
+      (next: (round: number) => string, headers = {}): Case['ask'] =>
+      (round) =>
+        api.post('/api/v1/auth/register', { email: next(round), password: PASSWORD }, { headers });
+    const newAddress = (): string => `fresh-${(fresh += 1)}@example.com`;
+    const cases = [
+      { what: 'new', ask: register(newAddress) },
+      { what: 'taken', ask: register((round) => email('taken', round)) },
+      { what: 'control', ask: register(newAddress, { [CONTROL_HEADER]: 'slow' }) },
+    ];
+    await expectAlike(cases, 202);
   });
 });
