@@ -77,6 +77,15 @@ const responseOf = (operation: Operation, status: number): Described | undefined
   return document.components['responses']?.[reference.slice('#/components/responses/'.length)] as Described;
 };
 
+/** Text that is no JSON is a text, which no schema of ours takes. */
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+};
+
 /** What is wrong with the body, or undefined. */
 const faultOfBody = ({ content }: Described, { headers, text }: Answer): string | undefined => {
   const type = String(headers['content-type'] ?? '').split(';', 1)[0] ?? '';
@@ -85,7 +94,7 @@ const faultOfBody = ({ content }: Described, { headers, text }: Answer): string 
   if (described === undefined) return `is ${type || 'without a type'}, which the document does not know`;
   if (described.schema === undefined || !/[/+]json$/.test(type)) return undefined;
   const validate = validatorOf(described.schema);
-  if (validate(JSON.parse(text))) return undefined;
+  if (validate(parsed(text))) return undefined;
   return ajv.errorsText(validate.errors, { dataVar: 'body' });
 };
 

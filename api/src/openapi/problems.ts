@@ -56,10 +56,14 @@ const ofInput = ({ params, query, body, rawBody }: EndpointSpec): readonly Error
       ] as const)),
 ];
 
-/** A session is looked up in the database, and so is nearly everything else; whoever changes something may find it closed for writing. */
+/**
+ * A session is looked up in the database, and so is nearly everything else; whoever changes something may find it closed for writing. What
+ * needs a permission is written down, reads too.
+ */
 const ofDatabase = ({ method, access, isStatic = false }: EndpointSpec): readonly ErrorCode[] => {
   if (isStatic && access === 'public') return [];
-  return method === 'get' ? ['database-unavailable'] : ['database-unavailable', 'database-read-only'];
+  const isWritten = method !== 'get' || typeof access === 'object';
+  return isWritten ? ['database-unavailable', 'database-read-only'] : ['database-unavailable'];
 };
 
 /** Every code that this endpoint may answer with, by status. */

@@ -4,7 +4,7 @@ import { ERROR_CATEGORIES } from '../core/error-report.ts';
 import type { ErrorRow } from '../db/errors.ts';
 import { type Endpoint, endpoint } from '../http/endpoint.ts';
 import type { ErrorTracker } from '../services/error-tracking.ts';
-import { isoTime } from './fields.ts';
+import { isoTime, storableText } from './fields.ts';
 
 export interface ErrorRouteDeps {
   readonly errorTracker: ErrorTracker;
@@ -57,8 +57,8 @@ export const errorEndpoints = ({ errorTracker }: ErrorRouteDeps): readonly Endpo
       access: { permission: 'errors:read' },
       query: z.strictObject({
         category: z.enum(ERROR_CATEGORIES).optional(),
-        code: z.string().min(1).max(60).optional(),
-        route: z.string().min(1).max(200).optional(),
+        code: storableText.min(1).max(60).optional(),
+        route: storableText.min(1).max(200).optional(),
         from: isoTime.optional(),
         to: isoTime.optional(),
         limit: z.coerce.number().int().min(1).max(100).default(50),

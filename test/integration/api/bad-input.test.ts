@@ -4,9 +4,8 @@
  * with the seed.
  */
 import { expect } from 'chai';
-import { documentOf } from '../../../api/src/openapi/document.ts';
-import { endpointSpecs } from '../../../api/src/routes/all.ts';
 import { type Answer, Api, PASSWORD, type RequestOptions, TEST_KEYS } from '../../support/api.ts';
+import { type ExampleRequest, exampleRequests, fillPath } from '../../support/example-requests.ts';
 import {
   NAUGHTY_BODIES,
   NAUGHTY_SEGMENTS,
@@ -31,46 +30,9 @@ interface Attempt {
   readonly field?: string;
 }
 
-const document = documentOf(endpointSpecs());
-
-interface Target {
-  readonly method: string;
-  readonly path: string;
-  /** With the examples of the parameters filled in. */
-  readonly goodPath: string;
-  readonly params: Json;
-  readonly query: readonly string[];
-  readonly body: Json | undefined;
-  readonly hasBody: boolean;
-}
-
-/** Parameters by name, each with the document's example, but for one. */
-const fill = (path: string, examples: Json, name?: string, value = ''): string =>
-  path.replaceAll(/\{(\w+)\}/g, (_whole, each: string) =>
-    each === name ? value : encodeURIComponent(String(examples[each])),
-  );
-
-const targets: readonly Target[] = endpointSpecs().map((spec) => {
-  const { parameters = [], requestBody } = document.paths[spec.path]?.[spec.method] ?? {};
-  const named = (place: string): Json =>
-    Object.fromEntries(
-      parameters.filter((each) => each['in'] === place).map((each) => [String(each['name']), each['example']]),
-    );
-  const contents = (requestBody?.['content'] ?? {}) as Readonly<Record<string, { readonly example?: Json }>>;
-  return {
-    method: spec.method.toUpperCase(),
-    path: spec.path,
-    goodPath: fill(spec.path, named('path')),
-    params: named('path'),
-    query: Object.keys(named('query')),
-    body: contents['application/json']?.example,
-    hasBody: requestBody !== undefined,
-  };
-});
-
-const ofFields = ({ method, goodPath, body }: Target): readonly Attempt[] => {
+const ofFields = ({ method, path, body }: ExampleRequest): readonly Attempt[] => {
   if (body === undefined) return [];
-  const at = (changed: Json, field: string): Attempt => ({ method, path: goodPath, options: { body: changed }, field });
+  const at = (changed: Json, field: string): Attempt => ({ method, path, options: { body: changed }, field });
   const fields = Object.keys(body).flatMap((field) => [
     ...NAUGHTY_VALUES.map((value) => at({ ...body, [field]: value }, field)),
     at(Object.fromEntries(Object.entries(body).filter(([name]) => name !== field)), field),
@@ -82,10 +44,10 @@ const ofFields = ({ method, goodPath, body }: Target): readonly Attempt[] => {
   ];
 };
 
-const ofBodies = ({ method, goodPath, body, hasBody }: Target): readonly Attempt[] => {
-  if (!hasBody) return [];
+const ofBodies = ({ method, path, body, spec }: ExampleRequest): readonly Attempt[] => {
+  if (body === undefined && spec.rawBody === undefined) return [];
   const good = JSON.stringify(body ?? {});
-  const send = (options: RequestOptions): Attempt => ({ method, path: goodPath, options });
+  const send = (options: RequestOptions): Attempt => ({ method, path, options });
   return [
     ...NAUGHTY_BODIES.map((rawBody) => send({ rawBody })),
     ...NAUGHTY_TYPES.map((headers) => send({ rawBody: good, headers })),
@@ -93,17 +55,17 @@ const ofBodies = ({ method, goodPath, body, hasBody }: Target): readonly Attempt
   ];
 };
 
-const ofQueries = ({ method, goodPath, query }: Target): readonly Attempt[] =>
-  (query.length === 0 ? ['q'] : query).flatMap((name) =>
-    naughtyQueries(name).map((text) => ({ method, path: `${goodPath}?${text}`, options: {} })),
+const ofQueries = ({ method, path, query }: ExampleRequest): readonly Attempt[] =>
+  ['q', ...Object.keys(query)].flatMap((name) =>
+    naughtyQueries(name).map((text) => ({ method, path: `${path}?${text}`, options: {} })),
   );
 
-const ofParams = ({ method, path, params, body }: Target): readonly Attempt[] =>
+const ofParams = ({ method, spec, params, options }: ExampleRequest): readonly Attempt[] =>
   Object.keys(params).flatMap((name) =>
     NAUGHTY_SEGMENTS.map((segment) => ({
       method,
-      path: fill(path, params, name, segment),
-      options: body === undefined ? {} : { body },
+      path: fillPath(spec.path, params, name, segment),
+      options,
     })),
   );
 
@@ -111,8 +73,8 @@ const ofParams = ({ method, path, params, body }: Target): readonly Attempt[] =>
 const closesTheService = ({ path, options }: Attempt): boolean =>
   path.includes('/system-config/') && JSON.stringify(options.body)?.includes(':true') === true;
 
-const attempts = targets
-  .flatMap((target) => [...ofFields(target), ...ofBodies(target), ...ofQueries(target), ...ofParams(target)])
+const attempts = exampleRequests()
+  .flatMap((each) => [...ofFields(each), ...ofBodies(each), ...ofQueries(each), ...ofParams(each)])
   .filter((attempt) => !closesTheService(attempt));
 
 /** What no client may ever see, whatever it sent. */
