@@ -45,9 +45,9 @@ export class Pod {
     const { PATH = '' } = process.env;
     this.#child = spawn(process.execPath, [MAIN], {
       env: { PATH, PORT: String(this.port), ...TEST_KEYS, ...this.#env },
-      stdio: 'ignore',
+      stdio: ['ignore', 'ignore', 'inherit'],
     });
-    await eventually('the pod is ready', 25_000, async () => {
+    await eventually('the pod is ready', 60_000, async () => {
       const { status } = await this.ask({ path: '/api/health/ready' });
       return status === 200;
     });
