@@ -44,6 +44,7 @@ const BATCH = 5;
 /** Longer than the slowest attempt (mail/transport.ts). */
 const LEASE_MS = 120_000;
 const UPKEEP_MS = 15_000;
+const STOP_MS = 2_000;
 const KEEP_MS = 30 * 24 * HOUR_MS;
 
 interface Handling {
@@ -217,7 +218,8 @@ export const startMailDelivery = (deps: DeliveryDeps): (() => Promise<void>) => 
 
   return async () => {
     stopping.abort();
-    await running;
+    // Whatever hangs then is left to its lease: a pod that is to go must not wait for a mail server.
+    await Promise.race([running, pause(STOP_MS, undefined, { ref: false })]);
     deps.transport.close();
   };
 };
