@@ -149,7 +149,7 @@ for (const [title, values] of Object.entries(settings)) {
       const { spec } = workload(only(objects, 'Deployment', 'auth-api')).template;
       expect(referenced(spec.initContainers)).to.deep.equal(['MIGRATION_DATABASE_URL', 'DATABASE_URL']);
       const keys = ['DATABASE_URL', 'JWT_PRIVATE_KEY', 'REFRESH_TOKEN_KEY', 'PASSWORD_PEPPER', 'ENCRYPTION_KEY'];
-      const older = ['JWT_VERIFICATION_KEYS', 'PASSWORD_PEPPERS_PREVIOUS', 'ENCRYPTION_KEYS_PREVIOUS'];
+      const older = ['JWT_VERIFICATION_KEYS', 'PASSWORD_PEPPERS_PREVIOUS', 'ENCRYPTION_KEYS_PREVIOUS', 'SERVICE_KEYS'];
       expect(referenced(spec.containers)).to.deep.equal([...keys, 'REDIS_URL', 'SMTP_URL', ...older]);
     });
 
