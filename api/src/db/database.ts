@@ -97,12 +97,12 @@ export class Database {
     return this.#inTransaction(`SELECT set_config('app.worker', '${worker}', true)`, work);
   }
 
-  /** For what belongs to no tenant. @throws AppError `database-unavailable` | `internal` */
+  /** One statement in no transaction: for what belongs to no tenant, or sets its tenant itself. @throws AppError `database-unavailable` | `internal` */
   query(statement: string, values: readonly unknown[] = []): Promise<readonly Record<string, unknown>[]> {
     return this.#measured(async (attempt) => {
       const client = await connect(this.#pool, undefined, attempt);
       try {
-        return (await client.query<Record<string, unknown>>(statement, [...values])).rows;
+        return (await transactionOn(client).query(statement, values)).rows;
       } finally {
         client.release();
       }

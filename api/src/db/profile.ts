@@ -1,38 +1,23 @@
 /** The statements on an account's own profile and preferences. Called by services/profile.ts, inside a tenant's transaction. */
 import { z } from 'zod';
-import type { Transaction } from './database.ts';
+import type { Database, Transaction } from './database.ts';
 
-const profileRow = z.object({
-  id: z.uuid(),
-  email: z.string(),
-  email_verified: z.boolean(),
-  first_name: z.string().nullable(),
-  last_name: z.string().nullable(),
-  display_name: z.string(),
-  roles: z.array(z.string()),
-  permissions: z.array(z.string()),
-  expires_at: z.date(),
-  absolute_expires_at: z.date(),
-});
+const profileRow = z.object({ profile: z.string().nullable() });
 
-export type ProfileRow = Readonly<z.infer<typeof profileRow>>;
-
-/** The account behind a live session, with what it may do. */
+/**
+ * The account behind a live session with what it may do, as the JSON that `me` answers: parsing 20 permissions here only to write them down
+ * again would cost as much as asking for them. One statement, which sets the tenant itself (migration 0029).
+ */
 export const findProfile = async (
-  tx: Transaction,
-  userId: string,
-  sessionId: string,
-): Promise<ProfileRow | undefined> => {
-  const { rows } = await tx.query(
-    `SELECT u.id, u.email, u.email_verified, u.first_name, u.last_name, u.display_name, s.expires_at, s.absolute_expires_at,
-            ARRAY(SELECT r.slug FROM auth.user_roles ur JOIN auth.roles r ON r.id = ur.role_id
-                  WHERE ur.user_id = u.id AND (ur.expires_at IS NULL OR ur.expires_at > now()) ORDER BY r.role_level DESC) AS roles,
-            ARRAY(SELECT permission_name FROM auth.get_user_permissions(u.id)) AS permissions
-     FROM auth.users_extended u JOIN auth.user_sessions s ON s.user_id = u.id
-     WHERE u.id = $1 AND s.id = $2 AND s.status = 'active' AND u.is_active AND u.deleted_at IS NULL`,
-    [userId, sessionId],
-  );
-  return rows[0] === undefined ? undefined : profileRow.parse(rows[0]);
+  database: Database,
+  { tenantId, userId, sessionId }: { readonly tenantId: string; readonly userId: string; readonly sessionId: string },
+): Promise<string | undefined> => {
+  const rows = await database.query('SELECT latchkey.profile_of_session($1, $2, $3) AS profile', [
+    tenantId,
+    userId,
+    sessionId,
+  ]);
+  return profileRow.parse(rows[0]).profile ?? undefined;
 };
 
 const detailsRow = z.object({

@@ -80,6 +80,8 @@ export interface Call<S extends EndpointSpec> {
 export interface Reply {
   readonly status: number;
   readonly body?: unknown;
+  /** In place of `body`: JSON that is text already. */
+  readonly json?: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
 }
 

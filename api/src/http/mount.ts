@@ -105,20 +105,20 @@ const callOf = (spec: EndpointSpec, { identify }: MountDeps, request: Request, r
     response,
   }) as Parameters<Endpoint['handle']>[0];
 
-const answer = (response: Response, { status, headers, body }: Reply): void => {
+const answer = (response: Response, { status, headers, body, json }: Reply): void => {
   response.status(status);
   if (headers !== undefined) response.set(headers);
-  if (body === undefined) {
-    response.end();
-  } else if (typeof body === 'string' || Buffer.isBuffer(body)) {
-    response.send(body);
-  } else {
-    // What `response.json` does, without its negotiation (docs/adr/0011-hot-paths.md).
-    const text = JSON.stringify(body);
-    if (!response.hasHeader('Content-Type')) response.setHeader('Content-Type', 'application/json; charset=utf-8');
-    response.setHeader('Content-Length', Buffer.byteLength(text));
-    response.end(text);
-  }
+  if (json !== undefined) return sendJson(response, json);
+  if (body === undefined) return void response.end();
+  if (typeof body === 'string' || Buffer.isBuffer(body)) return void response.send(body);
+  sendJson(response, JSON.stringify(body));
+};
+
+/** What `response.json` does, without asking what is known (docs/adr/0011-hot-paths.md). */
+const sendJson = (response: Response, text: string): void => {
+  if (!response.hasHeader('Content-Type')) response.setHeader('Content-Type', 'application/json; charset=utf-8');
+  response.setHeader('Content-Length', Buffer.byteLength(text));
+  response.end(text);
 };
 
 /** Waits only where there is something to wait for. */

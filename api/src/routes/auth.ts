@@ -99,7 +99,7 @@ export const hotEndpoints = ({ profiles }: AuthRouteDeps): readonly Endpoint[] =
     },
     async ({ who }) => ({
       status: 200,
-      body: await profiles.me(who),
+      json: await profiles.me(who),
     }),
   ),
 ];
