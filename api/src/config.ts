@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { type AuditConfig, type AuditKeyring, auditVariables, readAudit, readAuditKeys } from './config/audit.ts';
 import { type BrowserConfig, browserVariables, readBrowser } from './config/browser.ts';
+import { type ConfigDiagnosis, diagnoseConfig } from './config/diagnosis.ts';
 import { type GuessingConfig, guessingVariables, readGuessing } from './config/guessing.ts';
 import { type LimitConfig, limitVariables, readLimits } from './config/limits.ts';
 import { type MailConfig, mailConflicts, mailVariables, readMail } from './config/mail.ts';
@@ -40,7 +41,10 @@ export interface Config
     LimitConfig,
     ModeConfig,
     BrowserConfig,
-    AuditConfig {}
+    AuditConfig {
+  /** Names and sentences, never a value. */
+  readonly diagnosis: ConfigDiagnosis;
+}
 
 export interface Secrets {
   readonly databaseUrl: string;
@@ -92,10 +96,13 @@ export const readConfig = (env: NodeJS.ProcessEnv): { readonly config: Config; r
     ...serverConflicts(env),
   ];
   if (!parsed.success || violations.length > 0) throw new ConfigError(violations);
-  return { config: present(parsed.data), secrets: presentSecrets(parsed.data) };
+  const config = present(parsed.data);
+  const secrets = presentSecrets(parsed.data);
+  const diagnosis = diagnoseConfig(env, Object.keys(variables), { config, secrets });
+  return { config: { ...config, diagnosis }, secrets };
 };
 
-const present = (env: Environment): Config => ({
+const present = (env: Environment): Omit<Config, 'diagnosis'> => ({
   ...readServer(env),
   ...readTokens(env),
   ...readPasswords(env),

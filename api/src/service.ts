@@ -16,6 +16,7 @@ import { createReference } from './openapi/served.ts';
 import { createHealth } from './routes/health.ts';
 import { createAccounts } from './services/accounts.ts';
 import { createAdministration } from './services/administration.ts';
+import { Diagnostics } from './services/diagnostics.ts';
 import { startLockoutNotices } from './services/lockout-notices.ts';
 import { createLogins } from './services/logins.ts';
 import { createModes, type Modes } from './services/modes.ts';
@@ -126,9 +127,10 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
   const parts = { ...deps, ...resources, ...resources.mailing, passwords, sessions, nowMs };
   const logins = createLogins(parts);
   const accounts = createAccounts({ ...parts, ...logins });
+  const isRedisReady = redis === undefined ? undefined : () => redis.isReady();
   const health = createHealth({
     databaseState: () => database.state(),
-    isRedisReady: redis === undefined ? undefined : () => redis.isReady(),
+    isRedisReady,
     isDraining: () => lifetime.isDraining(),
   });
   const permissions = createPermissions(database, nowMs);
@@ -144,6 +146,7 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     ...createAdministration({ ...parts, config, liveness }),
     reference: createReference(),
     health,
+    diagnostics: new Diagnostics({ ...config, ...resources, ...sessionParts, ...permissions, isRedisReady }),
     lifetime,
     requirePermission: requirePermission(permissions),
     requireRecentSession: requireRecentSession(permissions),

@@ -63,6 +63,11 @@ export class HashQueue {
     if (!this.#hasRoom()) throw overloaded();
   }
 
+  /** For the diagnosis. */
+  state(): { readonly width: number; readonly running: number; readonly waiting: number } {
+    return { width: this.width, running: this.#running, waiting: this.#waiting.length };
+  }
+
   /** Resolves when nothing runs and nothing waits: shutdown waits for it. */
   idle(): Promise<void> {
     return this.#running === 0 ? Promise.resolve() : new Promise((resolve) => this.#idlers.push(resolve));

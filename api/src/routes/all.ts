@@ -6,6 +6,7 @@ import { type AdminRoleRouteDeps, adminRoleRoutes } from './admin-roles.ts';
 import { type AdminUserRouteDeps, adminUserRoutes } from './admin-users.ts';
 import { type AuditRouteDeps, auditEndpoints } from './audit.ts';
 import { type AuthRouteDeps, authEndpoints, hotEndpoints } from './auth.ts';
+import { type DiagnosticsRouteDeps, diagnosticsEndpoints } from './diagnostics.ts';
 import { type DocsRouteDeps, docsRoutes } from './docs.ts';
 import { type ErrorRouteDeps, errorEndpoints } from './errors.ts';
 import { type IntrospectionRouteDeps, introspectionEndpoints } from './introspection.ts';
@@ -32,6 +33,7 @@ export interface EndpointDeps
     AdminConfigRouteDeps,
     AuditRouteDeps,
     ErrorRouteDeps,
+    DiagnosticsRouteDeps,
     InvitationRouteDeps,
     DocsRouteDeps {}
 
@@ -53,6 +55,7 @@ export const endpoints = (deps: EndpointDeps): readonly Endpoint[] => [
   ...adminConfigRoutes(deps),
   ...auditEndpoints(deps),
   ...errorEndpoints(deps),
+  ...diagnosticsEndpoints(deps),
   ...invitationRoutes(deps),
   ...docsRoutes(deps),
 ];

@@ -376,6 +376,8 @@ GRANT SELECT, INSERT ON auth.audit_events, auth.login_history TO latchkey_app;
 GRANT SELECT, DELETE ON latchkey.audit_pending TO latchkey_app;
 GRANT SELECT, INSERT ON latchkey.audit_seal, latchkey.audit_checkpoint TO latchkey_app;
 GRANT SELECT, INSERT, UPDATE ON latchkey.error_event TO latchkey_app;
+-- The diagnosis says which schema it found.
+GRANT SELECT (version) ON latchkey.migration TO latchkey_app;
 
 REVOKE ALL ON FUNCTION latchkey.create_audit_partition(text, text), latchkey.add_audit_month(text, date),
   latchkey.ensure_audit_partitions(integer), latchkey.drop_audit_partitions(timestamptz), latchkey.note_pending_seal(),

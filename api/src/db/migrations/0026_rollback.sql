@@ -53,6 +53,7 @@ $$;
 
 DELETE FROM auth.permissions WHERE name = 'errors:read';
 
+REVOKE SELECT (version) ON latchkey.migration FROM latchkey_app;
 DROP TABLE latchkey.audit_pending, latchkey.audit_seal, latchkey.audit_checkpoint, latchkey.error_event;
 DROP FUNCTION latchkey.create_audit_partition(text, text), latchkey.add_audit_month(text, date),
   latchkey.ensure_audit_partitions(integer), latchkey.drop_audit_partitions(timestamptz), latchkey.note_pending_seal(),
