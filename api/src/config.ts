@@ -4,16 +4,16 @@
  */
 import { z } from 'zod';
 import { type AuditConfig, type AuditKeyring, auditVariables, readAudit, readAuditKeys } from './config/audit.ts';
-import { type BrowserConfig, browserVariables, readBrowser } from './config/browser.ts';
+import { type BrowserConfig, browserConflicts, browserVariables, readBrowser } from './config/browser.ts';
 import { type ConfigDiagnosis, diagnoseConfig } from './config/diagnosis.ts';
 import { type GuessingConfig, guessingVariables, readGuessing } from './config/guessing.ts';
-import { type LimitConfig, limitVariables, readLimits } from './config/limits.ts';
+import { type LimitConfig, limitConflicts, limitVariables, readLimits } from './config/limits.ts';
 import { type MailConfig, mailConflicts, mailVariables, readMail } from './config/mail.ts';
 import { type ModeConfig, modeVariables, readModes } from './config/modes.ts';
 import { type PasswordConfig, passwordConflicts, passwordVariables, readPasswords } from './config/passwords.ts';
 import { readServer, type ServerConfig, serverConflicts, serverVariables } from './config/server.ts';
 import { readServiceKeys, type ServiceKeys, serviceVariables } from './config/services.ts';
-import { readTokens, type TokenConfig, tokenVariables } from './config/tokens.ts';
+import { readTokens, type TokenConfig, tokenConflicts, tokenVariables } from './config/tokens.ts';
 import { createSigningKeys, type SigningKeys } from './crypto/signing-keys.ts';
 
 /** Every variable that is read; docs/api.md and the chart's values are held against it. */
@@ -91,9 +91,12 @@ export const readConfig = (env: NodeJS.ProcessEnv): { readonly config: Config; r
   const parsed = environment.safeParse(env);
   const violations = [
     ...violationsOf(parsed.error),
+    ...browserConflicts(env),
+    ...limitConflicts(env),
     ...mailConflicts(env),
     ...passwordConflicts(env),
     ...serverConflicts(env),
+    ...tokenConflicts(env),
   ];
   if (!parsed.success || violations.length > 0) throw new ConfigError(violations);
   const config = present(parsed.data);

@@ -35,3 +35,14 @@ export const readBrowser = (env: BrowserEnvironment): BrowserConfig => ({
   allowedOrigins: env.ALLOWED_ORIGINS,
   redirectsToHttps: env.HTTPS_REDIRECT,
 });
+
+/** Cookies are sent over HTTPS alone, and whoever sits on the line of an http page would speak in its name. */
+export const browserConflicts = ({
+  APP_ENV = 'production',
+  ALLOWED_ORIGINS = '',
+}: NodeJS.ProcessEnv): readonly string[] =>
+  APP_ENV === 'production' && ALLOWED_ORIGINS.split(',').some((text) => text.trim().startsWith('http://'))
+    ? [
+        'ALLOWED_ORIGINS: must all begin with https:// when APP_ENV is production; for example ALLOWED_ORIGINS=https://app.example.com',
+      ]
+    : [];

@@ -45,3 +45,14 @@ export const readLimits = (env: LimitEnvironment): LimitConfig => ({
   registrationLimitPerHour: env.RATE_LIMIT_REGISTRATION_PER_HOUR ?? env.RATE_LIMIT_PER_MINUTE ?? 20,
   resetLimitPerHour: env.RATE_LIMIT_RESET_PER_HOUR ?? env.RATE_LIMIT_PER_MINUTE ?? 10,
 });
+
+/** A limit of its own that is wider than the general one would never be reached: it would look like a protection and be none. */
+export const limitConflicts = ({
+  RATE_LIMIT_PER_MINUTE = '',
+  RATE_LIMIT_LOGIN_PER_MINUTE = '',
+}: NodeJS.ProcessEnv): readonly string[] =>
+  RATE_LIMIT_PER_MINUTE !== '' && Number(RATE_LIMIT_LOGIN_PER_MINUTE) > Number(RATE_LIMIT_PER_MINUTE)
+    ? [
+        'RATE_LIMIT_LOGIN_PER_MINUTE: is above RATE_LIMIT_PER_MINUTE, which counts logins too, so it would never hold; for example RATE_LIMIT_LOGIN_PER_MINUTE=30',
+      ]
+    : [];

@@ -53,3 +53,14 @@ export const readTokens = (env: TokenEnvironment): TokenConfig => ({
   issuer: env.JWT_ISSUER,
   audience: env.JWT_AUDIENCE,
 });
+
+const KEYS = ['REFRESH_TOKEN_KEY', 'ENCRYPTION_KEY', 'PASSWORD_PEPPER', 'AUDIT_KEY'] as const;
+
+/** One key for two purposes: who learns one of them has the other too. The later name is said. */
+export const tokenConflicts = (env: NodeJS.ProcessEnv): readonly string[] =>
+  KEYS.flatMap((name, i) => {
+    const text = env[name];
+    const first = text === undefined || text === '' ? undefined : KEYS.slice(0, i).find((other) => env[other] === text);
+    const example = `for example ${name}="$(openssl rand -base64 32)"`;
+    return first === undefined ? [] : [`${name}: is the same as ${first}, but each needs a key of its own; ${example}`];
+  });
