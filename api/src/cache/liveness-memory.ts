@@ -21,32 +21,34 @@ const LIVE_MS = 30_000;
 /** How long anything may be believed without having heard: with the time of an answer it stays below the promised second. */
 export const UNHEARD_MS = 800;
 
-const ENDED = -1;
+interface Known {
+  /** The session's own tenant: a token that names another one is asked about in the database, which has no such session there. */
+  readonly tenantId: string;
+  readonly liveAtMs: number;
+}
 
 export class LivenessMemory {
-  /** The moment that a session was known to be live, or ENDED. */
-  readonly #known = new LRUCache<string, number>({ max: MAX_SESSIONS });
+  readonly #known = new LRUCache<string, Known | 'ended'>({ max: MAX_SESSIONS });
   readonly #hearing: Hearing;
 
   constructor(hearing: Hearing) {
     this.#hearing = hearing;
   }
 
-  recall(sessionId: string): Verdict | undefined {
+  recall(sessionId: string, tenantId: string): Verdict | undefined {
     const known = this.#known.get(sessionId);
-    if (known === undefined) return undefined;
-    if (known === ENDED) return 'ended';
-    return this.isCurrent(known) ? 'live' : undefined;
+    if (known === undefined || known === 'ended') return known;
+    return known.tenantId === tenantId && this.isCurrent(known.liveAtMs) ? 'live' : undefined;
   }
 
   end(sessionId: string): void {
-    this.#known.set(sessionId, ENDED, { ttl: ACCESS_TOKEN_SECONDS * 1000 });
+    this.#known.set(sessionId, 'ended', { ttl: ACCESS_TOKEN_SECONDS * 1000 });
   }
 
   /** Remembers that it was live at that moment, unless it has ended meanwhile; says what stands now. */
-  remember(sessionId: string, liveAtMs: number): Verdict {
-    if (this.#known.get(sessionId) === ENDED) return 'ended';
-    this.#known.set(sessionId, liveAtMs, { ttl: LIVE_MS });
+  remember(sessionId: string, known: Known): Verdict {
+    if (this.#known.get(sessionId) === 'ended') return 'ended';
+    this.#known.set(sessionId, known, { ttl: LIVE_MS });
     return 'live';
   }
 

@@ -26,7 +26,14 @@ export interface LivenessDeps {
   readonly readTruth: (sessionId: string, tenantId: string) => Promise<boolean>;
 }
 
+interface Session {
+  readonly sessionId: string;
+  readonly tenantId: string;
+}
+
 const keyOf = (sessionId: string): string => `latchkey:session:${sessionId}`;
+
+const liveIn = (tenantId: string): string => `live ${tenantId}`;
 
 export class Liveness {
   readonly #redis: RedisConnections | undefined;
@@ -46,13 +53,12 @@ export class Liveness {
 
   /** At once where this process knows, as it does for most requests. @throws AppError `database-unavailable` */
   isLive(sessionId: string, tenantId: string): boolean | Promise<boolean> {
-    const known = this.#memory.recall(sessionId);
-    return known === undefined ? this.#ask(sessionId, tenantId) : known === 'live';
+    const known = this.#memory.recall(sessionId, tenantId);
+    return known === undefined ? this.#ask({ sessionId, tenantId }) : known === 'live';
   }
 
-  async #ask(sessionId: string, tenantId: string): Promise<boolean> {
-    const known = (await this.#askRedis(sessionId)) ?? (await this.#askDatabase(sessionId, tenantId));
-    return known === 'live';
+  async #ask(session: Session): Promise<boolean> {
+    return ((await this.#askRedis(session)) ?? (await this.#askDatabase(session))) === 'live';
   }
 
   /** Heard of from the database: the truth is written already. */
@@ -67,7 +73,7 @@ export class Liveness {
   }
 
   /** What Redis says, as far as it may be believed. */
-  async #askRedis(sessionId: string): Promise<Verdict | undefined> {
+  async #askRedis({ sessionId, tenantId }: Session): Promise<Verdict | undefined> {
     if (this.#redis === undefined || !this.#redis.isReady()) return undefined;
     const { commands } = this.#redis;
     const askedMs = performance.now();
@@ -78,25 +84,24 @@ export class Liveness {
       return 'ended';
     }
     const liveAtMs = askedMs - (LIVE_MS - leftMs) - ENTRY_MARGIN_MS;
-    if (found !== 'live' || !this.#memory.isCurrent(liveAtMs)) return undefined;
-    return this.#memory.remember(sessionId, liveAtMs);
+    if (found !== liveIn(tenantId) || !this.#memory.isCurrent(liveAtMs)) return undefined;
+    return this.#memory.remember(sessionId, { tenantId, liveAtMs });
   }
 
-  async #askDatabase(sessionId: string, tenantId: string): Promise<Verdict> {
-    const askedMs = performance.now();
-    if (!(await this.#readTruth(sessionId, tenantId))) {
-      this.#memory.end(sessionId); // what has ended stays ended: a flood of its tokens costs one query
-      return 'ended';
-    }
-    const verdict = this.#memory.remember(sessionId, askedMs); // it may have ended while we were asking
-    if (verdict === 'live' && performance.now() - askedMs <= MAX_READ_MS) await this.#tellRedis(sessionId);
+  /** What it denies is not remembered: it may deny the tenant and not the session. */
+  async #askDatabase({ sessionId, tenantId }: Session): Promise<Verdict> {
+    const liveAtMs = performance.now();
+    if (!(await this.#readTruth(sessionId, tenantId))) return 'ended';
+    const verdict = this.#memory.remember(sessionId, { tenantId, liveAtMs }); // it may have ended while we were asking
+    const isFresh = performance.now() - liveAtMs <= MAX_READ_MS;
+    if (verdict === 'live' && isFresh) await this.#tellRedis(sessionId, tenantId);
     return verdict;
   }
 
   /** Only where nothing stands: a reader that was overtaken by a revocation must not bury it. */
-  async #tellRedis(sessionId: string): Promise<void> {
+  async #tellRedis(sessionId: string, tenantId: string): Promise<void> {
     if (this.#redis === undefined || !this.#redis.isReady()) return;
-    await this.#redis.commands.set(keyOf(sessionId), 'live', 'PX', LIVE_MS, 'NX').catch(() => null);
+    await this.#redis.commands.set(keyOf(sessionId), liveIn(tenantId), 'PX', LIVE_MS, 'NX').catch(() => null);
   }
 
   async #publish({ commands }: RedisConnections, sessionId: string): Promise<void> {

@@ -67,7 +67,10 @@ const refusal = (reason: unknown): AppError =>
  */
 export type Identify = (request: Request) => Caller | Promise<Caller>;
 
-const fromHeader = passportJwt.ExtractJwt.fromAuthHeaderAsBearerToken();
+const BEARER = /^bearer +(\S+)$/i;
+
+/** passport-jwt's own extractor takes the second word and overlooks what follows it. */
+const fromHeader = ({ headers }: Request): string | null => BEARER.exec(headers.authorization ?? '')?.[1] ?? null;
 
 /** The header first: who sends one means it, and needs no CSRF token. */
 const tokenOf = (request: Request): string | null => fromHeader(request) ?? readCookie(request, ACCESS_COOKIE) ?? null;

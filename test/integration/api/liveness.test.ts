@@ -54,6 +54,18 @@ describe('liveness', () => {
     expect(await alone.isLive(sessionId, TENANT)).to.equal(false);
   });
 
+  it('knows a session in its own tenant only, and what a foreign one is denied does not hurt it', async () => {
+    const sessionId = randomUUID();
+    const readTruth = (_id: string, tenant: string) => Promise.resolve(tenant === TENANT);
+    const pods = [new Liveness({ redis, hearing, readTruth }), new Liveness({ redis, hearing, readTruth })];
+    for (let round = 0; round < 2; round += 1) {
+      for (const pod of pods) {
+        expect(await pod.isLive(sessionId, TENANT)).to.equal(true);
+        expect(await pod.isLive(sessionId, randomUUID())).to.equal(false);
+      }
+    }
+  });
+
   it('asks the database once for many checks of a live session', async () => {
     let reads = 0;
     const readTruth = () => Promise.resolve((reads += 1) > 0);
@@ -79,7 +91,7 @@ describe('liveness', () => {
     const sessionId = randomUUID();
     const other = new Liveness({ redis, hearing, readTruth: () => Promise.resolve(true) });
     expect(await other.isLive(sessionId, TENANT)).to.equal(true);
-    expect(await keyOf(sessionId)).to.equal('live');
+    expect(await keyOf(sessionId)).to.equal(`live ${TENANT}`);
     let isLive = true;
     const alone = new Liveness({ redis, hearing: deaf, readTruth: () => Promise.resolve(isLive) });
     expect(await alone.isLive(sessionId, TENANT)).to.equal(true);
@@ -87,7 +99,7 @@ describe('liveness', () => {
     const endedMs = performance.now();
     await eventually('it is seen', 1_000, async () => !(await alone.isLive(sessionId, TENANT)));
     expect(performance.now() - endedMs).to.be.lessThan(1_000);
-    expect(await keyOf(sessionId), 'redis still says so').to.equal('live');
+    expect(await keyOf(sessionId), 'redis still says so').to.equal(`live ${TENANT}`);
   });
 
   it('does not believe what redis was told before it began to hear', async () => {
