@@ -7,7 +7,6 @@ import type { FoundToken } from '../db/one-time-tokens.ts';
 import { AppError } from '../errors.ts';
 import type { DefaultTenant } from './default-tenant.ts';
 import { clearBudgets } from './guessing.ts';
-import { clearBudgets } from './guessing.ts';
 import type { EnqueueMail } from './mail-outbox.ts';
 import type { NewPasswords } from './new-passwords.ts';
 import { consumeOneTimeToken, endOneTimeTokens, readTenant } from './one-time-tokens.ts';
@@ -59,7 +58,6 @@ export class Verifications {
     // Thrown out of the transaction: the token is not spent where nothing came of it.
     if (!(await verifyEmail(tx, { userId, email, nowMs }))) throw new AppError('link-invalid');
     await endOneTimeTokens(tx, userId, ['verify-email']);
-    await clearBudgets(tx, tenantId, email); // the mail proved the owner, whoever guessed before
     await clearBudgets(tx, tenantId, email); // who tried to log in before the mail came has closed it without a chance
     await appendAudit(tx, {
       tenantId,
