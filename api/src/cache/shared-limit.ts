@@ -3,7 +3,7 @@
  * request would cost more than the request. Called by express-rate-limit (http/rate-limit.ts) on every counted request.
  *
  * After it heard what all pods counted, a pod may let a tenth of what is left pass before it has to ask again. So beyond the limit passes,
- * at worst, a tenth of it for each further pod, and only what comes within one moment; near the limit every pod asks for every hit.
+ * at worst, a tenth of it (or three hits) for each further pod, and only what comes within one moment; near the limit every pod asks for every hit.
  * While Redis is away each pod goes on from what it knew.
  */
 import type { ClientRateLimitInfo, Store } from 'express-rate-limit';
@@ -54,7 +54,8 @@ export class SharedLimit implements Store {
     const nowMs = this.#nowMs();
     const bucket = bucketAt(this.#policy, nowMs);
     const account = this.#accountOf(client, bucket);
-    if (nowMs > account.leasedUntilMs) this.#renew(client, account, nowMs);
+    const isOver = nowMs > account.leasedUntilMs && account.telling === undefined;
+    if (isOver) return this.#countAndRenew(client, account, nowMs);
     return this.#mustAsk(client, account, bucket) ? this.#askAndCount(client) : this.#count(client, account, nowMs);
   }
 
@@ -65,10 +66,12 @@ export class SharedLimit implements Store {
   async resetKey(): Promise<void> {}
 
   /** One hit may pass while the pod asks, so that who comes seldom never waits for an answer. */
-  #renew(client: string, account: Account, nowMs: number): void {
+  #countAndRenew(client: string, account: Account, nowMs: number): ClientRateLimitInfo {
     account.lease = 1;
     account.leasedUntilMs = nowMs + LEASE_MS;
+    const counted = this.#count(client, account, nowMs);
     if (this.#redis?.isReady() === true) void this.#tell(client, account);
+    return counted;
   }
 
   /** Where nothing is left there is nothing to ask: hits leave by the clock. */

@@ -1,5 +1,8 @@
 /** What other services ask, and how they show who they are. */
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { Api } from '../../support/api.ts';
@@ -178,6 +181,22 @@ describe('requests of other services', () => {
         ),
         { numRuns: process.env['TEST_LONG'] === '1' ? 3_000 : 150 },
       );
+    });
+
+    it('can be made with openssl, as docs/api/edges.md shows', async () => {
+      nowMs = Date.now();
+      const { accessToken } = await api.newSession();
+      const page = await readFile(new URL('../../../docs/api/edges.md', import.meta.url), 'utf8');
+      const script = /```sh\n([\s\S]+?)```/.exec(page)?.[1] ?? '';
+      const { stdout } = await promisify(execFile)('bash', ['-c', script], {
+        env: {
+          ...process.env,
+          ACCESS_TOKEN: accessToken,
+          SERVICE_KEY: key.toString('base64'),
+          URL: `http://127.0.0.1:${api.port}`,
+        },
+      });
+      expect(JSON.parse(stdout)).to.include({ active: true });
     });
 
     it('is still asked for once a pod while redis is away', async () => {
