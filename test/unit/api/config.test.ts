@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { z } from 'zod';
 import { ConfigError, environment, readConfig } from '../../../api/src/config.ts';
 import { generateKeys } from '../../../api/src/embedded/keys.ts';
