@@ -144,6 +144,25 @@ const unlockUser = ({ adminUsers }: AdminUserRouteDeps): Endpoint =>
     },
   );
 
+const resetSecondFactor = ({ adminUsers }: AdminUserRouteDeps): Endpoint =>
+  endpoint(
+    {
+      method: 'delete',
+      path: `${USER}/mfa`,
+      tag: TAG,
+      summary: 'Take the second factor from an account whose owner has lost it, and end its sessions',
+      access: { permission: 'users:update' },
+      params,
+      query: scoped,
+      answers: { 204: { description: 'The password alone logs in again' } },
+      problems: [...RANKED, 'conflict'],
+    },
+    async (call) => {
+      await adminUsers.resetSecondFactor(adminCall(call), call.params.userId);
+      return { status: 204 };
+    },
+  );
+
 const session = z
   .object({
     id: z.uuid(),
@@ -232,6 +251,7 @@ export const adminUserRoutes = (deps: AdminUserRouteDeps): readonly Endpoint[] =
     problems: [],
   }),
   unlockUser(deps),
+  resetSecondFactor(deps),
   listSessions(deps),
   endSessions(deps),
   endSession(deps),

@@ -30,6 +30,7 @@ export const introspectionEndpoints = ({ introspection }: IntrospectionRouteDeps
       tag: 'Sessions',
       summary: 'Say to another service whether an access token is good now (RFC 7662)',
       access: 'service',
+      openDuring: ['maintenance'],
       takesCredential: true,
       body: z.strictObject({ token: z.string().min(1).max(8_192) }),
       answers: {

@@ -106,6 +106,7 @@ const csrfToken = ({ browsers }: SessionRouteDeps): Endpoint =>
       tag: 'Sessions',
       summary: "Show the CSRF token of a browser's session, for a page that cannot read the cookie",
       access: 'session',
+      openDuring: ['maintenance', 'auth-disabled'], // refresh and logout need it
       answers: {
         200: { description: 'The token; its cookie is set too', schema: z.object({ csrfToken: z.string() }) },
       },

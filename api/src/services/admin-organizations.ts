@@ -4,7 +4,7 @@ import type { Database } from '../db/database.ts';
 import { insertOrganization, listOrganizations, type OrganizationRow } from '../db/organizations.ts';
 import { isUniqueViolation } from '../db/sqlstate.ts';
 import { AppError } from '../errors.ts';
-import { type AdminCall, type AdminScopes, demand } from './admin-scope.ts';
+import { type AdminCall, type AdminScopes, demand, found } from './admin-scope.ts';
 
 export interface Organization {
   readonly id: string;
@@ -58,15 +58,16 @@ export class AdminOrganizations {
       resource: { type: 'organization', id: organization.id },
     } as const;
     try {
-      await this.#deps.scopes.run(call, action, async (scope) => {
+      return await this.#deps.scopes.run(call, action, async (scope) => {
         demand(scope.actor.isSuperAdmin);
         // Its rows belong to a tenant of its own, so a transaction of its own; should ours fail, its name remains and the trail does not.
         await this.#deps.database.inTenant(organization.id, (tx) => insertOrganization(tx, organization));
+        const [opened] = await listOrganizations(scope.tx, organization.id);
         await scope.record({ eventType: 'config_changed', after: organization });
+        return organizationOf(found(opened));
       });
     } catch (error) {
       throw isUniqueViolation(error) ? new AppError('conflict', { cause: error }) : error;
     }
-    return { ...organization, createdAt: new Date().toISOString() };
   }
 }

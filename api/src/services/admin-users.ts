@@ -12,11 +12,14 @@ import {
   type UserSessionRow,
   updateUser,
 } from '../db/admin-users.ts';
+import { deleteFactor } from '../db/mfa.ts';
 import { hasOtherSuperAdmin } from '../db/permissions.ts';
 import { revokeSession } from '../db/sessions.ts';
 import { AppError } from '../errors.ts';
-import { type AdminCall, type AdminScope, type AdminScopes, demandOver, found } from './admin-scope.ts';
+import { type AdminCall, type AdminScope, type AdminScopes, demand, demandOver, found } from './admin-scope.ts';
 import { clearBudgets } from './guessing.ts';
+import type { EnqueueMail } from './mail-outbox.ts';
+import { endOneTimeTokens } from './one-time-tokens.ts';
 import type { Endings, Sessions } from './sessions.ts';
 
 /** An account as its administrators see it. Times are ISO 8601. */
@@ -82,6 +85,7 @@ const sessionOf = (row: UserSessionRow): UserSession => ({
 export interface AdminUserDeps {
   readonly scopes: AdminScopes;
   readonly sessions: Sessions;
+  readonly enqueueMail: EnqueueMail;
   /** Tells every pod that a session has ended. */
   readonly announceEnd: (sessionId: string) => Promise<void>;
   readonly nowMs: () => number;
@@ -176,6 +180,25 @@ export class AdminUsers {
       await clearBudgets(scope.tx, scope.tenantId, email);
       await scope.record({ eventType: 'account_unlocked', userId });
     });
+  }
+
+  /**
+   * For an owner who has lost his device and his codes: the password alone logs in again, everywhere is logged out, and he hears of it by mail.
+   * Nobody does it to himself here, since a session alone must not be rid of its second factor. @throws AppError `conflict` where there is none
+   */
+  async resetSecondFactor(call: AdminCall, userId: string): Promise<void> {
+    const endings = await this.#change(call, 'users.mfa.reset', userId, async (scope) => {
+      const { tx, tenantId, actor } = scope;
+      const { email } = await subjectOf(scope, userId);
+      demand(userId !== actor.userId);
+      if (!(await deleteFactor(tx, userId))) throw new AppError('conflict');
+      await endOneTimeTokens(tx, userId, ['login-second-factor']);
+      const data = { change: 'disabled', at: new Date(this.#deps.nowMs()).toISOString() };
+      await this.#deps.enqueueMail(tx, { tenantId, userId, template: 'mfa-changed', recipient: email, data });
+      await scope.record({ eventType: 'mfa_disabled', userId });
+      return this.#deps.sessions.endAllIn(tx, { tenantId, userId }, 'revoked');
+    });
+    await endings.announce();
   }
 
   sessions(call: AdminCall, userId: string): Promise<readonly UserSession[]> {

@@ -43,7 +43,7 @@ export const createAdministration = (deps: AdministrationDeps): Administration =
     adminInvitations: new AdminInvitations({ scopes, enqueueMail }),
     adminOrganizations: new AdminOrganizations({ scopes, database }),
     adminRoles: new AdminRoles(scopes),
-    adminUsers: new AdminUsers({ scopes, sessions, announceEnd, nowMs }),
+    adminUsers: new AdminUsers({ scopes, sessions, enqueueMail, announceEnd, nowMs }),
     featureFlags: new FeatureFlags({ ...deps.config, database }),
     profiles: new Profiles(database),
   };

@@ -91,6 +91,24 @@ describe('administration', () => {
       expect((await world.login(target)).status).to.equal(401);
     });
 
+    it('lose a second factor whose owner lost it, with all their sessions, by somebody else above', async () => {
+      const target = await world.person('user');
+      const path = `/users/${target.id}/mfa`;
+      expect(codeOf(await world.as(manager, 'DELETE', path))).to.equal('409 conflict');
+      for (const { id } of [target, root]) {
+        await world.database.query(
+          `INSERT INTO latchkey.totp_factor (id, org_id, user_id, sealed_secret, key_id, confirmed_at) VALUES (gen_random_uuid(), $1, $2, 'x', 'x', now())`,
+          [world.organizationIds.first, id],
+        );
+      }
+      expect(codeOf(await world.as(root, 'DELETE', `/users/${root.id}/mfa`))).to.equal('403 level-too-low');
+      expect((await world.as(manager, 'DELETE', path)).status).to.equal(204);
+      expect((await world.api.validate(target.accessToken)).status).to.equal(401);
+      expect((await world.login(target)).status).to.equal(200);
+      const [event] = await world.trail('admin.users.mfa.reset');
+      expect(event).to.include({ event_type: 'mfa_disabled', user_id: target.id });
+    });
+
     it('show their sessions, which end one by one or all', async () => {
       const target = await world.person('user');
       const second = await world.relogin(target);
