@@ -15,7 +15,7 @@ export interface LockoutNoticeDeps {
   readonly nowMs: () => number;
 }
 
-const EVERY_MS = 10_000;
+const EVERY_MS = 5_000;
 const NOTICES_A_ROUND = 100;
 /** Longer than anything in core/guessing.ts remembers. */
 const KEEP_MS = 3 * 24 * 3_600_000;
