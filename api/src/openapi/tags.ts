@@ -20,6 +20,8 @@ const TAGS: Readonly<Record<string, Tag>> = {
     description: 'Names, preferences, picture and feature flags of the account itself.',
     page: 'api/profile.md',
   },
+  Audit: { description: 'What happened, who did it, from where: for auditors.', page: 'api/audit.md' },
+  Operation: { description: 'Diagnoses and errors: for whoever operates the service.', page: 'api/health.md' },
   Reference: { description: 'This contract.', page: undefined },
 };
 

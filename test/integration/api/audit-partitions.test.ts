@@ -1,8 +1,12 @@
 /** Migration 0026 on a trail that exists: nothing is lost on the way there and back, and a released server goes on as it is. */
 import { expect } from 'chai';
 import { Client } from 'pg';
+import { createAuditKeys } from '../../../api/src/crypto/audit-keys.ts';
+import { asTenant } from '../../../api/src/db/command-client.ts';
 import { migrate, migrationStatus, readMigrations, rollback, verify, withOwner } from '../../../api/src/db/migrate.ts';
-import { AuditPod, defaultTenant, writeTrail } from '../../support/audit.ts';
+import { cutoffOf, retainTenant } from '../../../api/src/services/audit-retention.ts';
+import { verifyChain } from '../../../api/src/services/audit-verification.ts';
+import { AUDIT_SECRET, AuditPod, defaultTenant, writeTrail } from '../../support/audit.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
 describe('the partitions of the audit trail', () => {
@@ -26,6 +30,29 @@ describe('the partitions of the audit trail', () => {
     database.query(
       `SELECT to_jsonb(e) AS row FROM auth.audit_events e UNION ALL SELECT to_jsonb(l) FROM auth.login_history l ORDER BY 1`,
     );
+
+  /** A month of rows that are too old goes, and the rest verifies. */
+  const retainAsOwner = async (own: TestDatabase, url: string, tenant: string): Promise<void> => {
+    const keys = createAuditKeys({ current: AUDIT_SECRET, previous: [] });
+    await own.query("SELECT latchkey.add_audit_month('audit_events', (now() - interval '14 months')::date)");
+    await own.query(
+      "INSERT INTO auth.audit_events (org_id, event_type, action, created_at) VALUES ($1, 'logout', 'x', now() - interval '14 months')",
+      [tenant],
+    );
+    const pod = new AuditPod(own.url);
+    await pod.seal();
+    await pod.close();
+    const cut = { tenantId: tenant, before: cutoffOf(Date.now(), 365), nowMs: Date.now() };
+    await withOwner(url, async (client) => {
+      const retained = await asTenant(client, { tenantId: tenant, mode: 'write' }, (tx) => retainTenant(tx, keys, cut));
+      expect(retained.outcome).to.equal('anchored');
+      const { rows } = await client.query('SELECT latchkey.drop_audit_partitions($1) AS name', [cut.before]);
+      expect(rows).to.have.length(1);
+      const snapshot = { tenantId: tenant, mode: 'snapshot' } as const;
+      const report = await asTenant(client, snapshot, (tx) => verifyChain(tx, keys, { tenantId: tenant }));
+      expect(report.findings.map(({ kind }) => kind)).to.deep.equal(['backdated']); // it came in now and says otherwise
+    });
+  };
 
   it('take over every row, go back to plain tables with every row, and verify both times', async () => {
     await rollBackTo(25);
@@ -70,6 +97,7 @@ describe('the partitions of the audit trail', () => {
       );
     expect(await count()).to.deep.equal([{ n: 10 }]);
     expect((await withOwner(url, verify)).filter(({ isPassed }) => !isPassed)).to.deep.equal([]);
+    await retainAsOwner(own, url, tenant);
     await rollBackTo(25, url);
     expect(await count()).to.deep.equal([{ n: 10 }]);
     await own.query('DROP OWNED BY audit_owner CASCADE');
