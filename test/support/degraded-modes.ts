@@ -47,7 +47,7 @@ export const CLASSES: readonly EndpointClass[] = [
     behaviour: {
       'Redis down': slower,
       'PostgreSQL down': {
-        says: '200 for a session that was seen live within 30 s, else 503 `database-unavailable`',
+        says: '200 for a session that was seen live within the last second, else 503 `database-unavailable`',
         holds: (answer) => answer.status === 200 || refusesFor('database-unavailable')(answer),
       },
       'PostgreSQL read-only': asEver,
