@@ -1,12 +1,13 @@
 /** Our API as a subject: its processes, its sessions, its requests. Called by the scenarios. */
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { generateKeys } from '../../api/src/embedded/keys.ts';
 import { type Answer, Connection, requestBytes } from './connection.ts';
+import { imageEnvironment } from './image.ts';
 import type { Conversation } from './load.ts';
 import { PinnedProcess } from './pinned-process.ts';
-import { serverFlags } from './server-flags.ts';
 import type { BenchDatabase, Stores } from './stores.ts';
 
 const MAIN = fileURLToPath(new URL('../../api/src/main.ts', import.meta.url));
@@ -70,6 +71,7 @@ const sessionFrom = ({ body }: Answer): ClientSession => pair.parse(JSON.parse(b
 export const createLatchkey = async (stores: Stores, sessionCount: number): Promise<Latchkey> => {
   const database = await stores.latchkeyDatabase('latchkey_bench');
   const env = environment(database, stores.redisUrl);
+  const image = await imageEnvironment(MAIN, join(stores.folder, 'compile-cache'));
   const probe = '/api/health/ready';
   const cheap = { ...env, APP_ENV: 'development', BCRYPT_COST: '4' };
   const seeding = await PinnedProcess.start({ name: 'seed', args: [MAIN], env: cheap, probe, cores: '1' });
@@ -81,8 +83,8 @@ export const createLatchkey = async (stores: Stores, sessionCount: number): Prom
     serve: ({ name = 'latchkey', cores, flags = [] } = {}) =>
       PinnedProcess.start({
         name,
-        args: [...serverFlags(), ...flags, MAIN],
-        env,
+        args: [...flags, MAIN],
+        env: { ...env, ...image },
         probe,
         ...(cores === undefined ? {} : { cores }),
       }),

@@ -19,6 +19,8 @@ export interface BenchDatabase {
 }
 
 export interface Stores {
+  /** Gone when they stop. */
+  readonly folder: string;
   readonly redisUrl: string;
   /** Latchkey's schema, and its login role. */
   latchkeyDatabase(name: string): Promise<BenchDatabase>;
@@ -63,6 +65,7 @@ export const startStores = async (): Promise<Stores> => {
     return urlOf(name, 'postgres');
   };
   return {
+    folder,
     redisUrl: redis.url,
     latchkeyDatabase: async (name) => {
       const ownerUrl = await create(name);

@@ -32,8 +32,11 @@ export class LimitBlocks {
   readonly #policy: Policy;
   readonly #prefix: string;
   readonly #strikesInRedis: () => Counters | undefined;
-  readonly #blocks = new LRUCache<string, Block>({ max: MAX_BLOCKED });
-  readonly #strikes = new LRUCache<string, { readonly count: number; readonly untilMs: number }>({ max: MAX_BLOCKED });
+  readonly #blocks = new LRUCache<string, Block>({ maxSize: MAX_BLOCKED, sizeCalculation: () => 1 });
+  readonly #strikes = new LRUCache<string, { readonly count: number; readonly untilMs: number }>({
+    maxSize: MAX_BLOCKED,
+    sizeCalculation: () => 1,
+  });
 
   constructor({ redis, policy, prefix }: BlockDeps) {
     this.#redis = redis;

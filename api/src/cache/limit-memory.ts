@@ -12,7 +12,7 @@ interface Ring {
 }
 
 export class LimitMemory {
-  readonly #rings = new LRUCache<string, Ring>({ max: MAX_CLIENTS });
+  readonly #rings = new LRUCache<string, Ring>({ maxSize: MAX_CLIENTS, sizeCalculation: () => 1 });
 
   /** Hits by age as seen from this bucket. The array is live: whoever keeps it copies it. */
   counts(client: string, bucket: number): Counts {

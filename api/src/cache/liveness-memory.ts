@@ -28,7 +28,7 @@ interface Known {
 }
 
 export class LivenessMemory {
-  readonly #known = new LRUCache<string, Known | 'ended'>({ max: MAX_SESSIONS });
+  readonly #known = new LRUCache<string, Known | 'ended'>({ maxSize: MAX_SESSIONS, sizeCalculation: () => 1 });
   readonly #hearing: Hearing;
 
   constructor(hearing: Hearing) {

@@ -38,7 +38,7 @@ export class SharedLimit implements Store {
   readonly #nowMs: () => number;
   readonly #redis: RedisConnections | undefined;
   readonly #memory = new LimitMemory();
-  readonly #accounts = new LRUCache<string, Account>({ max: MAX_CLIENTS });
+  readonly #accounts = new LRUCache<string, Account>({ maxSize: MAX_CLIENTS, sizeCalculation: () => 1 });
   readonly #untold = new Map<string, Account>();
   #timer: NodeJS.Timeout | undefined;
 

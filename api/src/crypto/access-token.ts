@@ -1,10 +1,10 @@
 /**
  * Access tokens: ES256 JWTs of type at+jwt (RFC 9068), signed at login and refresh, verified by http/authenticate.ts on every hot path.
  * The verifier takes the algorithm from our key, never from the token, refuses any header it does not know (`crit`, `jku`, `x5u`, `jwk`),
- * any second spelling of base64url, and remembers what it verified under the SHA-256 of the whole token (never of its claims: CVE-2026-35039).
+ * any second spelling of base64url, and remembers what it verified under the whole token (never under its claims: CVE-2026-35039).
  * @see docs/adr/0004-access-token.md
  */
-import { hash, sign, verify } from 'node:crypto';
+import { sign, verify } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
@@ -15,7 +15,10 @@ export const ACCESS_TOKEN_SECONDS = 15 * 60;
 /** Pods' clocks may differ by this much before a token "from the future" is refused. */
 export const CLOCK_SKEW_SECONDS = 60;
 const MAX_TOKEN_LENGTH = 4_096;
-const MAX_CACHED_TOKENS = 20_000;
+/** Some 8,000 sessions a process; who does not fit is verified again. */
+const MAX_CACHED_BYTES = 8_000_000;
+/** What a token's claims take beside its text. */
+const CLAIMS_BYTES = 600;
 
 const header = z.strictObject({ alg: z.literal(ALGORITHM), typ: z.literal('at+jwt'), kid: z.string() });
 const claims = z.object({
@@ -102,7 +105,11 @@ const verifyFresh = (token: string, { keys, issuer, audience, nowMs }: AccessTok
 
 export const createAccessTokens = (deps: AccessTokenDeps): AccessTokens => {
   const { keys, nowMs } = deps;
-  const verified = new LRUCache<string, VerifiedToken>({ max: MAX_CACHED_TOKENS });
+  // By the whole text: its SHA-256 would be a shorter key, and cost a tenth of a validate (docs/adr/0011-hot-paths.md).
+  const verified = new LRUCache<string, VerifiedToken>({
+    maxSize: MAX_CACHED_BYTES,
+    sizeCalculation: (_claims, token) => token.length + CLAIMS_BYTES,
+  });
 
   const signToken: AccessTokens['sign'] = ({ userId, sessionId, tenantId, expiresAtMs }) => {
     const iat = Math.floor(nowMs() / 1000);
@@ -124,8 +131,7 @@ export const createAccessTokens = (deps: AccessTokenDeps): AccessTokens => {
 
   const verifyToken = (token: string): AccessClaims => {
     if (token.length > MAX_TOKEN_LENGTH) throw new AppError('access-token-invalid');
-    const digest = hash('sha256', token, 'base64');
-    let found = verified.get(digest);
+    let found = verified.get(token);
     // A key that was retired meanwhile takes what it signed with it.
     if (found === undefined || keys.verificationKey(found.keyId) === undefined) {
       try {
@@ -133,7 +139,7 @@ export const createAccessTokens = (deps: AccessTokenDeps): AccessTokens => {
       } catch (cause) {
         throw new AppError('access-token-invalid', { cause });
       }
-      verified.set(digest, found);
+      verified.set(token, found);
     }
     if (found.claims.exp <= nowMs() / 1000) throw new AppError('access-token-expired');
     return found.claims;

@@ -12,8 +12,8 @@ const MAX_KNOWN = 10_000;
 /** Whatever is longer is no address, and a zone that somebody made up need not be kept. */
 const MAX_ADDRESS_LENGTH = 64;
 
-const known = new LRUCache<string, string>({ max: MAX_KNOWN });
-const spellings = new LRUCache<string, string>({ max: MAX_KNOWN });
+const known = new LRUCache<string, string>({ maxSize: MAX_KNOWN, sizeCalculation: () => 1 });
+const spellings = new LRUCache<string, string>({ maxSize: MAX_KNOWN, sizeCalculation: () => 1 });
 
 /**
  * Express gives the last address that a trusted proxy vouches for, which is whatever text stood in the header. Anything that is no IP

@@ -1,6 +1,5 @@
 /** Reads an uploaded picture out of a request. Called by routes/profile.ts; the bytes go on to services/profile.ts. */
 import type { Request } from 'express';
-import { fileTypeFromBuffer } from 'file-type';
 import { type Avatar, MEDIA_TYPES, type MediaType } from '../db/avatars.ts';
 import { AppError } from '../errors.ts';
 
@@ -27,6 +26,7 @@ const extensionIn = (request: Request): string | undefined => {
 export const imageIn = async (request: Request): Promise<Avatar> => {
   const content: unknown = request.body;
   if (!Buffer.isBuffer(content) || content.length === 0) throw refuse('body', 'must be a PNG, JPEG or WebP picture');
+  const { fileTypeFromBuffer } = await import('file-type'); // with the first picture
   const found = (await fileTypeFromBuffer(content))?.mime;
   const mediaType = MEDIA_TYPES.find((type) => type === found);
   if (mediaType === undefined) throw refuse('body', 'must be a PNG, JPEG or WebP picture');

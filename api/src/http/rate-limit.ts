@@ -69,7 +69,7 @@ const partitionKey = (client: string): string => {
   return key;
 };
 
-const partitionKeys = new LRUCache<string, string>({ max: 10_000 });
+const partitionKeys = new LRUCache<string, string>({ maxSize: 10_000, sizeCalculation: () => 1 });
 
 /**
  * The limit that every request passes: what express-rate-limit does with the same store, header by header, without its six promises and its

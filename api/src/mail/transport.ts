@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createTransport } from 'nodemailer';
+import type { Transporter } from 'nodemailer';
 import type { SmtpOptions } from './smtp-url.ts';
 
 export interface Mail {
@@ -79,19 +79,34 @@ const withDeadline = async <T>(work: Promise<T>): Promise<T> => {
   }
 };
 
+/** Nodemailer comes with the first mail: 10 MB that a process which never sends one need not have. */
+const lazily = <T extends Pick<Transporter, 'close'>>(make: () => Promise<T>) => {
+  let made: Promise<T> | undefined;
+  return {
+    get: (): Promise<T> => {
+      made ??= make();
+      return made;
+    },
+    close: (): void => void made?.then((transporter) => transporter.close()),
+  };
+};
+
 export const createSmtpTransport = (options: SmtpOptions, from: string): MailTransport => {
-  const transporter = createTransport({
-    ...options,
-    connectionTimeout: CONNECT_MS,
-    greetingTimeout: CONNECT_MS,
-    dnsTimeout: CONNECT_MS,
-    socketTimeout: SILENCE_MS,
-    tls: { minVersion: 'TLSv1.2' },
-  });
+  const transporter = lazily(async () =>
+    (await import('nodemailer')).createTransport({
+      ...options,
+      connectionTimeout: CONNECT_MS,
+      greetingTimeout: CONNECT_MS,
+      dnsTimeout: CONNECT_MS,
+      socketTimeout: SILENCE_MS,
+      tls: { minVersion: 'TLSv1.2' },
+    }),
+  );
   return {
     send: async (mail) => {
       try {
-        await withDeadline(transporter.sendMail(messageOf(mail, from)));
+        const ready = await transporter.get();
+        await withDeadline(ready.sendMail(messageOf(mail, from)));
       } catch (error) {
         throw toMailError(error);
       }
@@ -102,11 +117,13 @@ export const createSmtpTransport = (options: SmtpOptions, from: string): MailTra
 
 /** One `.eml` file a mail, for eyes and mail programs alone: it holds links that open accounts. */
 export const createFolderTransport = (folder: string, from: string): MailTransport => {
-  const composer = createTransport({ streamTransport: true, buffer: true, newline: 'windows' });
+  const composer = lazily(async () =>
+    (await import('nodemailer')).createTransport({ streamTransport: true, buffer: true, newline: 'windows' }),
+  );
   return {
     send: async (mail) => {
       try {
-        const { message } = await composer.sendMail(messageOf(mail, from));
+        const { message } = await (await composer.get()).sendMail(messageOf(mail, from));
         await mkdir(folder, { recursive: true, mode: 0o700 });
         const draft = join(folder, `.${randomUUID()}.tmp`);
         await writeFile(draft, message, { mode: 0o600 });

@@ -3,7 +3,6 @@
  * lately; statements in db/mfa.ts. Codes are checked by services/second-factor.ts, under a budget.
  */
 import { randomUUID } from 'node:crypto';
-import { toDataURL } from 'qrcode';
 import type { BackupCodes } from '../crypto/backup-codes.ts';
 import type { SealedBoxes } from '../crypto/sealed-box.ts';
 import { createTotpSecret, matchingStep, otpauthUri } from '../crypto/totp.ts';
@@ -71,6 +70,7 @@ export class Mfa {
       return emailOf(tx, who.userId);
     });
     const uri = otpauthUri(secret, { issuer: mfaIssuer, email });
+    const { toDataURL } = await import('qrcode'); // with the first enrolment
     return { secret, otpauthUri: uri, qrCode: await toDataURL(uri, { errorCorrectionLevel: 'M', margin: 2 }) };
   }
 

@@ -23,7 +23,7 @@ export interface RateLimitAuditDeps {
 }
 
 export const createRateLimitAudit = (deps: RateLimitAuditDeps): ((violation: Violation) => void) => {
-  const recorded = new LRUCache<string, true>({ max: MAX_REMEMBERED });
+  const recorded = new LRUCache<string, true>({ maxSize: MAX_REMEMBERED, sizeCalculation: () => 1 });
   let writing = 0;
   return (violation) => {
     const window = Math.floor(deps.nowMs() / violation.windowMs);
