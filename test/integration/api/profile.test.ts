@@ -123,20 +123,36 @@ describe('profile', () => {
       expect((await read('/api/v1/users/avatar')).status).to.equal(404);
     });
 
-    it('is refused when its bytes, its type, its file name or its size are wrong', async () => {
+    it('is refused when its bytes, its type, its file name or its size are wrong, and the field is named', async () => {
       const html = Buffer.from('<html><script>alert(1)</script></html>');
       const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>');
-      const statuses = [
-        await put(html, 'image/png'),
-        await put(svg, 'image/svg+xml'),
-        await put(PNG, 'image/jpeg'),
-        await put(PNG, 'text/html'),
-        await put(Buffer.alloc(0), 'image/png'),
-        await put(PNG, 'image/png', { 'content-disposition': 'attachment; filename="me.html"' }),
-        await put(Buffer.concat([PNG, Buffer.alloc(512 * 1024)]), 'image/png'),
-        await put(Buffer.from('GIF89a\x01\x00\x01\x00'), 'image/png'),
-      ].map(({ status }) => status);
-      expect(statuses).to.deep.equal([400, 415, 400, 415, 400, 400, 413, 400]);
+      const named = (filename: string) => ({ 'content-disposition': `attachment; filename="${filename}"` });
+      const answers = await Promise.all([
+        put(html, 'image/png'),
+        put(svg, 'image/svg+xml'),
+        put(PNG, 'image/jpeg'),
+        put(PNG, 'text/html'),
+        put(Buffer.alloc(0), 'image/png'),
+        put(PNG, 'image/png', named('me.html')),
+        put(Buffer.concat([PNG, Buffer.alloc(512 * 1024)]), 'image/png'),
+        put(Buffer.from('GIF89a\x01\x00\x01\x00'), 'image/png'),
+      ]);
+      const told = await Promise.all(
+        answers.map(async (answer) => {
+          const { errors } = (await answer.json()) as { readonly errors?: readonly { readonly field: string }[] };
+          return [answer.status, errors?.[0]?.field];
+        }),
+      );
+      expect(told).to.deep.equal([
+        [400, 'body'],
+        [415, undefined],
+        [400, 'content-type'],
+        [415, undefined],
+        [400, 'body'],
+        [400, 'content-disposition'],
+        [413, undefined],
+        [400, 'body'],
+      ]);
     });
   });
 });

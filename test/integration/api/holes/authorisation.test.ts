@@ -161,7 +161,10 @@ describe('holes: authorisation', () => {
       it(`a ${name} account's sessions are dead in PostgreSQL and in Redis, on every pod, by every token`, async () => {
         const person = await world.person('user');
         const sessions = [person, await world.relogin(person), await world.relogin(person)];
-        for (const { accessToken } of sessions) expect((await world.api.validate(accessToken)).status).to.equal(200);
+        // Twice on each pod, so that both have every session in their memory and in Redis.
+        for (const pod of [world.api, world.other, world.api, world.other]) {
+          for (const { accessToken } of sessions) expect((await pod.validate(accessToken)).status).to.equal(200);
+        }
         const closed = await world.as(admin, method, `/users/${person.id}${path}`);
         expect(closed.status).to.be.below(300);
         const live = await world.database.query(
@@ -169,6 +172,11 @@ describe('holes: authorisation', () => {
           [person.id],
         );
         expect(live).to.have.length(0);
+        for (const { accessToken } of sessions) expect((await world.api.validate(accessToken)).status).to.equal(401);
+        await eventually('the other pod hears of it', 1_000, async () => {
+          const answers = await Promise.all(sessions.map(({ accessToken }) => world.other.validate(accessToken)));
+          return answers.every(({ status }) => status === 401);
+        });
         await redis.kill();
         for (const { accessToken, refreshToken } of sessions) {
           expect((await world.api.validate(accessToken)).status).to.equal(401);
