@@ -22,6 +22,8 @@ const WITHOUT_LABELS = [
   'auth_rollout_percentage',
   'auth_data_loss_signals_total',
   'auth_user_complaints_total',
+  'auth_db_breaker_state',
+  'auth_redis_connection_losses_total',
 ];
 const HISTOGRAMS = ['auth_login_duration_seconds', 'auth_db_query_duration_seconds'];
 const WITH_LABELS = ['http_requests_total', 'http_request_duration_seconds', 'auth_errors_total'];

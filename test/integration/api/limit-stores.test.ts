@@ -55,7 +55,7 @@ describe('the stores of the limits', () => {
         const admitted: number[] = [];
         for (const { gapMs, pod, hits } of events) {
           nowMs += gapMs;
-          const answers = await Promise.all(Array.from({ length: hits }, () => stores[pod]?.increment(client)));
+          const answers = await Promise.all(Array.from({ length: hits }, async () => stores[pod]?.increment(client)));
           for (const answer of answers) if ((answer?.totalHits ?? 0) <= policy.limit) admitted.push(nowMs);
         }
         expect(mostInAWindow(admitted)).to.be.at.most(policy.limit);

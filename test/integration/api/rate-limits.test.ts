@@ -218,5 +218,22 @@ describe('rate limits', () => {
       expect(row?.['action']).to.equal('limit.login');
       expect(row?.['metadata']).to.include({ client: '127.0.0.1', route: '/api/v1/auth/login', severity: 'warning' });
     });
+
+    it('Property 45: Rate Limit Violation Logging: once a window also without redis, and again in the next one', async () => {
+      const own = await createTestDatabase();
+      const api = await Api.start({ databaseUrl: own.url, env, nowMs: () => nowMs });
+      const count = async () => {
+        const rows = await own.query(`SELECT id FROM auth.audit_events WHERE event_type = 'rate_limited'`);
+        return rows.length;
+      };
+      await times(9, () => login(api));
+      await eventually('recorded', 5_000, async () => (await count()) === 1);
+      await times(9, () => login(api));
+      nowMs += 180_000;
+      await times(9, () => login(api));
+      await eventually('recorded again', 5_000, async () => (await count()) === 2);
+      await api.stop();
+      await own.drop();
+    });
   });
 });

@@ -15,6 +15,7 @@ describe('a client', () => {
       '0:0:0:0:0:ffff:203.0.113.7',
     ]) {
       expect(clientOfText(text), text).to.equal('203.0.113.7');
+      expect(canonicalAddress(text), text).to.equal('203.0.113.7');
     }
     expect(clientOfText('::ffff:203.0.113.8')).to.equal('203.0.113.8');
   });
