@@ -10,10 +10,11 @@ const DAY_MS = 86_400_000;
 let count = 0;
 const freshPassword = (): string => `Fresh-Passw0rd-${(count += 1)}`;
 
-const lower = fc.constantFrom(...'abcdefghijklmnopqrstuvwxyzéñß');
-const upper = fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZÉÑ');
-const digit = fc.constantFrom(...'0123456789');
-const symbol = fc.constantFrom(...'!"#$%&\'()*+,-./:;<=>?@[]^_{|}~€');
+const oneOf = (characters: string): fc.Arbitrary<string> => fc.constantFrom(...Array.from(characters));
+const lower = oneOf('abcdefghijklmnopqrstuvwxyzéñß');
+const upper = oneOf('ABCDEFGHIJKLMNOPQRSTUVWXYZÉÑ');
+const digit = oneOf('0123456789');
+const symbol = oneOf('!"#$%&\'()*+,-./:;<=>?@[]^_{|}~€');
 const letters = (of: fc.Arbitrary<string>, min: number, max: number): fc.Arbitrary<string> =>
   fc.array(of, { minLength: min, maxLength: max }).map((parts) => parts.join(''));
 
