@@ -19,6 +19,7 @@ const accountRow = z.object({
   password_changed_at: time,
   password_expires_at: time,
   has_second_factor: z.boolean().nullable(),
+  has_logged_in: z.boolean().nullable(),
   slowest_cost: z.coerce.number().int().nullable(),
 });
 
@@ -26,6 +27,7 @@ export interface LoginAccount extends LoginState {
   readonly userId: string;
   readonly email: string;
   readonly passwordHash: string | undefined;
+  readonly hasLoggedInBefore: boolean;
 }
 
 export interface LoginView {
@@ -35,7 +37,7 @@ export interface LoginView {
 }
 
 const ACCOUNT_COLUMNS = `u.id, u.email, u.password_hash, u.is_active AND u.deleted_at IS NULL AS is_active, u.email_verified,
-  u.must_change_password, u.password_changed_at, u.password_expires_at,
+  u.must_change_password, u.password_changed_at, u.password_expires_at, u.last_login_at IS NOT NULL AS has_logged_in,
   EXISTS (SELECT 1 FROM latchkey.totp_factor f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS has_second_factor,
   s.slowest_cost`;
 
@@ -62,6 +64,7 @@ const viewOf = (value: unknown): LoginView => {
       isActive: row.is_active === true,
       isVerified: row.email_verified === true,
       hasSecondFactor: row.has_second_factor === true,
+      hasLoggedInBefore: row.has_logged_in === true,
       mustChangePassword: row.must_change_password === true,
       passwordChangedAtMs: row.password_changed_at,
       passwordExpiresAtMs: row.password_expires_at,

@@ -17,6 +17,7 @@ import { AppError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { DefaultTenant } from './default-tenant.ts';
 import type { Attempt, Guessing } from './guessing.ts';
+import type { EnqueueMail } from './mail-outbox.ts';
 import { issueOneTimeToken } from './one-time-tokens.ts';
 import type { Sessions, TokenPair } from './sessions.ts';
 
@@ -56,6 +57,7 @@ export interface LoginDeps {
   readonly guessing: Guessing;
   readonly devices: DeviceTokens;
   readonly defaultTenant: DefaultTenant;
+  readonly enqueueMail: EnqueueMail;
   readonly metrics: Metrics;
   readonly isVerificationRequired: boolean;
   readonly passwordPolicy: PasswordProfile;
@@ -126,12 +128,22 @@ export class Login {
     { client, origin }: { readonly client: SessionClient; readonly origin: Origin },
     hasSecondFactor = false,
   ): Promise<StartedSession> {
-    const pair = await this.#deps.sessions.start({ ...account, origin, client, hasSecondFactor });
+    const alsoWrite = (tx: Transaction): Promise<void> => this.#tellOfNewDevice(tx, account, origin);
+    const pair = await this.#deps.sessions.start({ ...account, origin, client, hasSecondFactor, alsoWrite });
     return {
       kind: 'session',
       pair,
       deviceToken: this.#deps.devices.issue(account, account.deviceId, this.#deps.nowMs()),
     };
+  }
+
+  /** Not of the first login of all: its owner has just opened the account. */
+  async #tellOfNewDevice(tx: Transaction, account: ProvenAccount, { ip }: Origin): Promise<void> {
+    const { tenantId, userId, email: recipient, deviceId, hasLoggedInBefore } = account;
+    if (deviceId !== undefined || !hasLoggedInBefore) return;
+    const at = new Date(this.#deps.nowMs()).toISOString();
+    const data = ip === undefined ? { at } : { at, ip };
+    await this.#deps.enqueueMail(tx, { tenantId, template: 'new-login', userId, recipient, data });
   }
 
   async #find({ email, deviceToken, origin }: Credentials): Promise<Found> {

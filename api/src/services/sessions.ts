@@ -55,6 +55,8 @@ export interface SessionStart extends AccountRef {
   readonly hasSecondFactor?: boolean;
   /** The stored hash that the password was checked against: a password that changed meanwhile begins no session. */
   readonly passwordHash?: string;
+  /** Goes into the transaction that begins the session. */
+  readonly alsoWrite?: (tx: Transaction) => Promise<void>;
 }
 
 /** Sessions that a transaction ended. */
@@ -76,6 +78,7 @@ export class Sessions {
     client = 'bearer',
     hasSecondFactor = false,
     passwordHash,
+    alsoWrite,
     ...account
   }: SessionStart): Promise<TokenPair> {
     const nowMs = this.#deps.nowMs();
@@ -83,7 +86,11 @@ export class Sessions {
     const absoluteExpiresAtMs = Math.floor((nowMs + ABSOLUTE_MS) / 1000) * 1000;
     const times = { nowMs, absoluteExpiresAtMs, expiresAtMs: slideExpiry(absoluteExpiresAtMs, nowMs) };
     const session = { ...account, ...times, client, hasSecondFactor, passwordHash };
-    const sessionId = await this.#deps.database.inTenant(account.tenantId, (tx) => insertSession(tx, session));
+    const sessionId = await this.#deps.database.inTenant(account.tenantId, async (tx) => {
+      const id = await insertSession(tx, session);
+      if (id !== undefined) await alsoWrite?.(tx);
+      return id;
+    });
     if (sessionId === undefined) throw new AppError('invalid-credentials');
     return this.#pair({ ...session, sessionId, counter: 0 });
   }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import PostalMime from 'postal-mime';
-import { Api } from '../../support/api.ts';
+import { Api, PASSWORD } from '../../support/api.ts';
 import { eventually } from '../../support/eventually.ts';
 import { MailServer } from '../../support/mail-server.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
@@ -46,6 +46,19 @@ describe('mail', () => {
       // Leased, and not failed yet.
       return (row['next_attempt_at'] as Date).getTime() === nowMs + LEASE_MS ? undefined : row;
     });
+
+  it('tells the owner of a login from a device that the account does not know, and of no other', async () => {
+    const api = await start();
+    const email = await api.register();
+    const login = (more = {}) => api.post('/api/v1/auth/login', { email, password: PASSWORD, ...more });
+    const { deviceToken } = (await login()).body;
+    expect((await login({ deviceToken })).status).to.equal(200);
+    expect((await login()).status).to.equal(200);
+    expect((await mails.mailTo(email, /new device/)).text).to.include('from the address 127.0.0.1');
+    await api.post('/api/v1/auth/forgot-password', { email });
+    await mails.mailTo(email, /^Reset/); // it was asked for later, so whatever came before it has come
+    expect(mails.mailsTo(email, /new device/)).to.have.length(1);
+  });
 
   it('of several pods sends each mail once', async () => {
     const pods = await Promise.all([start(), start(), start()]);
@@ -205,6 +218,8 @@ describe('mail', () => {
     const email = await api.register();
     expect(await untilFailed(email, 1)).to.include({ last_error: 'ETLS 500' });
     expect(mails.received).to.deep.equal([]);
+    await api.stop(); // or it takes the mail again before the other one does
+    apis = [];
     await start({ ...production, SMTP_URL: `${mails.url}?tls=off` });
     nowMs += HOUR_MS;
     await eventually('a mail', 10_000, () => mails.received.length > 0);
