@@ -178,7 +178,11 @@ export class Login {
         email,
         nowMs: nowMs(),
         expiresAtMs: nowMs() + SECOND_FACTOR_SECONDS * 1000,
-        details: deviceId === undefined ? {} : { deviceId },
+        // A password that changes meanwhile makes the step worth nothing.
+        details: {
+          passwordChangedAt: String(account.passwordChangedAtMs),
+          ...(deviceId !== undefined && { deviceId }),
+        },
       }),
     );
     return { kind: 'second-factor', mfaToken, expiresIn: SECOND_FACTOR_SECONDS };

@@ -121,7 +121,8 @@ export class SecondFactor {
     // Parallel right codes: the one that takes the token goes on.
     const taken = await consumeOneTimeToken(tx, 'login-second-factor', step.mfaToken, nowMs);
     const refusal = refusalOf(account, true, this.#deps);
-    if (taken === undefined || account?.passwordHash === undefined || refusal !== undefined) {
+    const isSamePassword = found.details['passwordChangedAt'] === String(account?.passwordChangedAtMs);
+    if (taken === undefined || account?.passwordHash === undefined || refusal !== undefined || !isSamePassword) {
       return new AppError('mfa-token-invalid');
     }
     return { ...account, passwordHash: account.passwordHash, tenantId, deviceId };

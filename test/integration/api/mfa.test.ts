@@ -208,7 +208,7 @@ describe('second factor', () => {
     });
     let next = 0;
 
-    it('ends with its five minutes, with its use, and with the account', async () => {
+    it('ends with its five minutes, with its use, with another password, and with the account', async () => {
       const { email, secret } = await enrol(api, clock);
       const finishWith = (mfaToken: string) => finish(api, { mfaToken, code: codeNow(secret, clock.nowMs) });
       const late = await mfaTokenFor(api, email);
@@ -218,6 +218,13 @@ describe('second factor', () => {
       expect((await finishWith(used)).status).to.equal(200);
       clock.advance(30_000);
       expect(codeOf(await finishWith(used))).to.deep.equal([401, 'mfa-token-invalid']);
+      const earlier = await mfaTokenFor(api, email);
+      await database.query(
+        `UPDATE auth.users_extended SET password_changed_at = password_changed_at + interval '1 second' WHERE email = $1`,
+        [email],
+      );
+      expect(codeOf(await finishWith(earlier))).to.deep.equal([401, 'mfa-token-invalid']);
+      clock.advance(30_000);
       const disabled = await mfaTokenFor(api, email);
       await database.query('UPDATE auth.users_extended SET is_active = false WHERE email = $1', [email]);
       expect(codeOf(await finishWith(disabled))).to.deep.equal([401, 'mfa-token-invalid']);
