@@ -117,18 +117,22 @@ const linkRow = z.object({
 
 /** The next links after a sequence. A row is looked for by its id alone, so that one whose time was edited is found and named. */
 export const readLinks = async (tx: Transaction, after: number, limit: number): Promise<readonly Link[]> => {
-  const newestLike = (table: AuditSource, alias: string): string =>
+  // One month's index finds nearly every row; only where it does not, all months are asked for the id.
+  const rowOf = (table: AuditSource, alias: string): string =>
     `LEFT JOIN LATERAL (
-       SELECT * FROM auth.${table} r WHERE s.source = '${table}' AND r.id = s.event_id
-       ORDER BY r.created_at = s.event_created_at DESC LIMIT 1
+       SELECT * FROM (
+         SELECT r.* FROM auth.${table} r WHERE s.source = '${table}' AND r.id = s.event_id AND r.created_at = s.event_created_at
+         UNION ALL
+         SELECT r.* FROM auth.${table} r WHERE s.source = '${table}' AND r.id = s.event_id
+       ) AS candidates LIMIT 1
      ) AS ${alias} ON true`;
   const { rows } = await tx.query(
     `SELECT s.sequence, s.source, s.event_id, ${instant('s.event_created_at')} AS event_created_at, s.key_id,
        encode(s.digest, 'hex') AS digest, encode(s.hash, 'hex') AS hash,
        coalesce(${fieldsOf('audit_events', 'e')}, ${fieldsOf('login_history', 'l')}) AS fields
      FROM (SELECT * FROM latchkey.audit_seal WHERE sequence > $1 ORDER BY sequence LIMIT $2) AS s
-     ${newestLike('audit_events', 'e')}
-     ${newestLike('login_history', 'l')}
+     ${rowOf('audit_events', 'e')}
+     ${rowOf('login_history', 'l')}
      ORDER BY s.sequence`,
     [after, limit],
   );

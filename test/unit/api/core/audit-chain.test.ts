@@ -76,6 +76,23 @@ describe('the audit chain', () => {
     );
   });
 
+  it('tells rows apart whose values look like the columns beside them', () => {
+    const row = (type: string, id: string) =>
+      SEALED_FIELDS.audit_events.map((name) => ({ resource_type: type, resource_id: id })[name] ?? 'x');
+    const one = canonicalEvent('audit_events', row('a', 'b\nresource_id=c'));
+    expect(one).not.to.equal(canonicalEvent('audit_events', row('a\nresource_id=b', 'c')));
+    const all = canonicalEvent(
+      'audit_events',
+      SEALED_FIELDS.audit_events.map(() => null),
+    );
+    expect(all).not.to.equal(
+      canonicalEvent(
+        'audit_events',
+        SEALED_FIELDS.audit_events.map(() => ''),
+      ),
+    );
+  });
+
   it('finds nothing along a whole chain', () => {
     fc.assert(
       fc.property(chains, (links) => {
