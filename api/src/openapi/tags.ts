@@ -11,6 +11,9 @@ interface Tag {
 const TAGS: Readonly<Record<string, Tag>> = {
   Accounts: { description: 'Open an account, prove its address, read and change it.', page: 'api/accounts.md' },
   Sessions: { description: 'Log in, stay logged in, log out, here or everywhere.', page: 'api/sessions.md' },
+  Login: { description: 'Password, second factor, and proving oneself again.', page: 'api/login.md' },
+  Passwords: { description: 'Change, expiry and reset.', page: 'api/accounts.md' },
+  'Second factor': { description: 'An authenticator app and backup codes.', page: 'api/mfa.md' },
   Administration: {
     description:
       'Accounts, roles, permissions, organizations, feature flags, system configuration: for administrators.',
