@@ -24,19 +24,24 @@ const tally = (answers: readonly { readonly status: number }[]): Record<number, 
   return statuses;
 };
 
+/** Over after so long. */
+export const after = (seconds: number): (() => boolean) => {
+  const endMs = performance.now() + seconds * 1000;
+  return () => performance.now() >= endMs;
+};
+
 /** Every conversation on a connection of its own, each request as soon as the last answer is there. */
 export const closedLoop = async (
   port: number,
   conversations: readonly Conversation[],
-  seconds: number,
+  isOver: () => boolean,
 ): Promise<Observed> => {
   const samples: { status: number; ms: number }[] = [];
   const startedMs = performance.now();
-  const endMs = startedMs + seconds * 1000;
   await Promise.all(
     conversations.map(async (conversation) => {
       const connection = await Connection.open(port);
-      for (let now = performance.now(); now < endMs; ) {
+      for (let now = performance.now(); !isOver(); ) {
         const answer = await connection.exchange(conversation.next());
         const done = performance.now();
         samples.push({ status: answer.status, ms: done - now });

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { logins, registerAtFullCost } from './latchkey.ts';
-import { closedLoop } from './load.ts';
+import { after, closedLoop } from './load.ts';
 import { spreadOf } from './measure.ts';
 import { PinnedProcess } from './pinned-process.ts';
 import type { Scenario } from './scene.ts';
@@ -41,7 +41,7 @@ export const login: Scenario = async ({ latchkey, rounds, seconds }) => {
       const { statuses } = await closedLoop(
         server.port,
         Array.from({ length: CONNECTIONS }, () => ({ next })),
-        seconds,
+        after(seconds),
       );
       rates.push((statuses[200] ?? 0) / (server.cpuSeconds() - before));
     }
