@@ -94,12 +94,12 @@ describe('the list of sessions', function () {
   it('slides with every use, written at most once a minute', async () => {
     const rowOf = async (sessionId: string) => {
       const [row] = await database.query(
-        'SELECT last_activity_at AS used, expires_at AS ends, xmin::text AS version FROM auth.user_sessions WHERE id = $1',
+        'SELECT to_json(last_activity_at) AS used, to_json(expires_at) AS ends, xmin::text AS version FROM auth.user_sessions WHERE id = $1',
         [sessionId],
       );
       return {
-        used: (row?.['used'] as Date).getTime(),
-        ends: (row?.['ends'] as Date).getTime(),
+        used: Date.parse(String(row?.['used'])),
+        ends: Date.parse(String(row?.['ends'])),
         version: row?.['version'],
       };
     };
