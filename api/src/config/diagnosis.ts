@@ -2,8 +2,6 @@
  * What is set, and what is weaker than it could be: names and sentences, never a value. Made by config.ts while it still has the environment;
  * shown by routes/diagnostics.ts. What is contradictory or dangerous does not start at all; this is about the rest.
  */
-import { timingSafeEqual } from 'node:crypto';
-
 export interface ConfigDiagnosis {
   readonly variables: readonly { readonly name: string; readonly isSet: boolean }[];
   readonly weaknesses: readonly { readonly name: string; readonly message: string }[];
@@ -25,31 +23,12 @@ interface JudgedSecrets {
   readonly databaseUrl: string;
   readonly redisUrl: string | undefined;
   readonly smtpUrl: string | undefined;
-  readonly refreshTokenKey: Buffer;
-  readonly passwordPepper: Buffer;
-  readonly encryptionKey: Buffer;
 }
 
 const MIN_COST = 12;
 const MANY_PER_MINUTE = 50_000;
 
 const isLocal = (url: string): boolean => /^(localhost|127\.|\[::1\])/.test(new URL(url).hostname);
-
-const isSame = (one: Buffer, other: Buffer): boolean => one.length === other.length && timingSafeEqual(one, other);
-
-const ofKeys = ({
-  refreshTokenKey,
-  passwordPepper,
-  encryptionKey,
-}: JudgedSecrets): readonly [boolean, string, string][] => [
-  [
-    isSame(refreshTokenKey, passwordPepper),
-    'PASSWORD_PEPPER',
-    'is the same as REFRESH_TOKEN_KEY: one leak would be two',
-  ],
-  [isSame(refreshTokenKey, encryptionKey), 'ENCRYPTION_KEY', 'is the same as REFRESH_TOKEN_KEY: one leak would be two'],
-  [isSame(passwordPepper, encryptionKey), 'ENCRYPTION_KEY', 'is the same as PASSWORD_PEPPER: one leak would be two'],
-];
 
 const ofTransport = (config: Judged, secrets: JudgedSecrets): readonly [boolean, string, string][] => [
   [config.publicUrl.startsWith('http:'), 'PUBLIC_URL', 'is not HTTPS: links in mails can be read on their way'],
@@ -87,7 +66,7 @@ export const diagnoseConfig = (
   { config, secrets }: { readonly config: Judged; readonly secrets: JudgedSecrets },
 ): ConfigDiagnosis => ({
   variables: names.toSorted().map((name) => ({ name, isSet: (env[name] ?? '') !== '' })),
-  weaknesses: [...ofKeys(secrets), ...ofTransport(config, secrets), ...ofPolicies(config, secrets)].flatMap(
-    ([isWeak, name, message]) => (isWeak ? [{ name, message }] : []),
+  weaknesses: [...ofTransport(config, secrets), ...ofPolicies(config, secrets)].flatMap(([isWeak, name, message]) =>
+    isWeak ? [{ name, message }] : [],
   ),
 });
