@@ -15,10 +15,13 @@ import { clusterDown, clusterParts } from '../k8s/local/cluster.ts';
 import { reasonOf } from '../k8s/local/failure.ts';
 import { partsFor } from '../k8s/local/parts.ts';
 import { progressTo } from '../k8s/local/progress.ts';
+import { readCoverage, reportCoverage } from './coverage.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const SUITES = ['static', 'unit', 'contract', 'integration', 'e2e'] as const;
 type Suite = (typeof SUITES)[number];
+/** The suites that run the API in their own process. */
+const COVERED = ['unit', 'contract', 'integration'] as const satisfies readonly Suite[];
 
 /** Hard bound of one suite; a hung suite must fail with its name, not time out the whole run. */
 const SUITE_LIMIT_MS = {
@@ -111,7 +114,27 @@ const staticChecks = async (): Promise<Tally> => {
   return { suite: 'static', passed: CHECKS.length - failed, failed, seconds: (performance.now() - from) / 1000 };
 };
 
-const mochaSuite = async (suite: Exclude<Suite, 'static'>): Promise<Tally> => {
+/** Where V8 leaves its counts of what ran; only where every suite that runs the API does so whole. */
+const countsFolder = (suites: readonly Suite[]): string | undefined => {
+  const isWhole = flags.grep === undefined && COVERED.every((suite) => suites.includes(suite));
+  return isWhole ? mkdtempSync(join(tmpdir(), 'latchkey-counts-')) : undefined;
+};
+
+/** One file that lacks is one failure. */
+const coverage = (counts: string): Tally => {
+  const from = performance.now();
+  try {
+    const files = readCoverage(ROOT, counts);
+    const { text, lacking } = reportCoverage(files);
+    console.log(text);
+    const seconds = (performance.now() - from) / 1000;
+    return { suite: 'coverage', passed: files.length - lacking, failed: files.length === 0 ? 1 : lacking, seconds };
+  } finally {
+    rmSync(counts, { recursive: true, force: true });
+  }
+};
+
+const mochaSuite = async (suite: Exclude<Suite, 'static'>, coverageFolder: string | undefined): Promise<Tally> => {
   const from = performance.now();
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-test-'));
   const result = join(folder, 'result.json');
@@ -125,7 +148,14 @@ const mochaSuite = async (suite: Exclude<Suite, 'static'>): Promise<Tally> => {
     command: process.execPath,
     args: flags.grep === undefined ? args : [...args, '--grep', flags.grep],
     limitMs: SUITE_LIMIT_MS[suite] * (flags.long ? LONG_FACTOR : 1),
-    env: { LATCHKEY_TEST_RESULT: result, NODE_ENV: 'test', ...(flags.long ? { TEST_LONG: '1' } : {}) },
+    env: {
+      LATCHKEY_TEST_RESULT: result,
+      NODE_ENV: 'test',
+      ...(flags.long ? { TEST_LONG: '1' } : {}),
+      ...(coverageFolder !== undefined && COVERED.some((each) => each === suite)
+        ? { NODE_V8_COVERAGE: coverageFolder }
+        : {}),
+    },
   });
   const counts = readCounts(result);
   rmSync(folder, { recursive: true, force: true });
@@ -191,6 +221,7 @@ const main = async (): Promise<number> => {
   }
   const suites = chosenSuites();
   const tallies: Tally[] = [];
+  const counts = countsFolder(suites);
   const parts = suites.some(needsParts) ? getParts() : Promise.resolve(true);
   for (const suite of suites) {
     if (needsParts(suite) && !(await parts)) {
@@ -198,7 +229,11 @@ const main = async (): Promise<number> => {
       continue;
     }
     say(suite);
-    tallies.push(suite === 'static' ? await staticChecks() : await mochaSuite(suite));
+    tallies.push(suite === 'static' ? await staticChecks() : await mochaSuite(suite, counts));
+  }
+  if (counts !== undefined) {
+    say('coverage');
+    tallies.push(coverage(counts));
   }
   if (suites.includes('e2e') && !flags.keep) await clusterDown();
   return report(tallies);
