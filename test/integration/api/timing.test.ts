@@ -57,8 +57,13 @@ const measure = async (cases: readonly Case[], status: number, rounds: number): 
 const compare = ([first, ...others]: readonly Timing[]): readonly (Timing & { readonly p: number })[] =>
   others.map((other) => ({ ...other, p: mannWhitney(first?.times ?? [], other.times) }));
 
-const show = (timings: readonly Timing[]): string =>
-  timings.map(({ what, times }) => `${what} ${median(times).toFixed(2)} ms`).join(', ');
+type Compared = ReturnType<typeof compare>[number];
+
+/** So many questions are asked of one measurement: each has its share of the chance to be wrong (Bonferroni). */
+const isFound = ({ p }: Compared, questions: number): boolean => p * questions <= SIGNIFICANT;
+
+const show = (compared: readonly Compared[]): string =>
+  compared.map(({ what, times, p }) => `${what} ${median(times).toFixed(2)} ms, p ${p.toFixed(3)}`).join('; ');
 
 describe('time', function () {
   this.timeout(600_000);
@@ -122,13 +127,19 @@ describe('time', function () {
     controlDelayMs = 0;
     const warmUp = await measure(cases, status, ADDRESSES);
     controlDelayMs = Math.max(1, CONTROL * median(warmUp.flatMap(({ times }) => times)));
-    const timings = await measure(cases, status, ROUNDS);
-    const compared = compare(timings);
-    const seen = `${show(timings)}; p ${compared.map(({ what, p }) => `${what} ${p.toFixed(3)}`).join(', ')}`;
+    const compared = compare(await measure(cases, status, ROUNDS));
+    const suspects = compared.filter((one) => one.what !== 'control' && isFound(one, compared.length - 1));
+    const seen = show(compared);
     if (process.env['SHOW_TIMES'] !== undefined) console.log(seen);
-    for (const { what, p } of compared.filter((one) => one.what !== 'control')) {
-      // So many questions are asked of one measurement: each has its share of the chance to be wrong (Bonferroni).
-      expect(p * (compared.length - 1), `${what}: ${seen}`).to.be.above(SIGNIFICANT);
+    if (suspects.length > 0) {
+      // One measurement in a hundred finds what is not there. What is there is found again, by three times the rounds: 1 in 10,000.
+      const again = compare(await measure(cases, status, 3 * ROUNDS));
+      for (const { what } of suspects) {
+        const one = again.find((other) => other.what === what);
+        expect(one === undefined || isFound(one, suspects.length), `${what}: ${seen}, then ${show(again)}`).to.equal(
+          false,
+        );
+      }
     }
     expect(compared.find(({ what }) => what === 'control')?.p, `the test is blind: ${seen}`).to.be.below(SIGNIFICANT);
   };
