@@ -71,7 +71,7 @@ const ofParams = ({ method, spec, params, options }: ExampleRequest): readonly A
 
 /** Rightly accepted, it would close the service for the rest of the walk. */
 const closesTheService = ({ path, options }: Attempt): boolean =>
-  path.includes('/system-config/') && JSON.stringify(options.body)?.includes(':true') === true;
+  path.includes('/system-config/') && (JSON.stringify(options.body) ?? '').includes(':true');
 
 const attempts = exampleRequests()
   .flatMap((each) => [...ofFields(each), ...ofBodies(each), ...ofQueries(each), ...ofParams(each)])
