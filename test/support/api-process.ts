@@ -47,9 +47,14 @@ export class Pod {
       env: { PATH, PORT: String(this.port), ...TEST_KEYS, ...this.#env },
       stdio: ['ignore', 'ignore', 'inherit'],
     });
-    await eventually('the pod is ready', 60_000, async () => {
-      const { status } = await this.ask({ path: '/api/health/ready' });
+    let last = 'nothing';
+    const isReady = async (): Promise<boolean> => {
+      const { status, body } = await this.ask({ path: '/api/health/ready' });
+      last = `${status} ${JSON.stringify(body)}`;
       return status === 200;
+    };
+    await eventually('the pod is ready', 60_000, isReady).catch((cause: unknown) => {
+      throw new Error(`the pod on port ${this.port} answers ${last}`, { cause });
     });
   }
 

@@ -78,6 +78,19 @@ export const CLASSES: readonly EndpointClass[] = [
     },
   },
   {
+    name: 'Questions of other services',
+    has: ({ access }) => access === 'service',
+    behaviour: {
+      'Redis down': { ...slower, says: 'as ever; repeated requests are found by each process for itself' },
+      'PostgreSQL down': {
+        says: 'as ever for what is no token of ours, else 503 `database-unavailable`',
+        holds: (answer) => answer.status === 200 || refusesFor('database-unavailable')(answer),
+      },
+      'PostgreSQL read-only': asEver,
+      'SMTP down': asEver,
+    },
+  },
+  {
     name: 'Changes with a session',
     has: ({ access }) => access !== 'public',
     behaviour: {

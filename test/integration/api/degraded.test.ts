@@ -2,6 +2,7 @@
  * Every endpoint in every degraded mode, as docs/degraded-modes.md says: nobody is logged out, nothing opens, and no 500 where a 503 could stand.
  * Real parts that really go away.
  */
+import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { withOwner } from '../../../api/src/db/migrate.ts';
 import { type Answer, Api, PASSWORD } from '../../support/api.ts';
@@ -10,9 +11,13 @@ import { eventually } from '../../support/eventually.ts';
 import { type ExampleRequest, exampleRequests } from '../../support/example-requests.ts';
 import { ownDatabase, startTestServer, type TestDatabase, type TestServer } from '../../support/postgres.ts';
 import { TestRedis } from '../../support/redis.ts';
+import { sign } from '../../support/signing.ts';
 
 /** Slower than this is no answer "at once": a client would have given up on a 503 that takes as long as a timeout. */
 const DEADLINE_MS = 5_000;
+/** The key of the service that asks where only services may. */
+const SERVICE = { serviceId: 'walker', key: randomBytes(32) };
+const SERVICE_KEYS = `${SERVICE.serviceId}:${SERVICE.key.toString('base64')}`;
 
 describe('degraded modes', function () {
   this.timeout(120_000);
@@ -25,7 +30,7 @@ describe('degraded modes', function () {
     [postgres, redis] = await Promise.all([startTestServer(), TestRedis.start()]);
     database = await ownDatabase(postgres.server);
     // A mail server that is away all the time: the outbox must never be felt.
-    const env = { SMTP_URL: 'smtp://127.0.0.1:1', EMAIL_VERIFICATION: 'optional' };
+    const env = { SMTP_URL: 'smtp://127.0.0.1:1', EMAIL_VERIFICATION: 'optional', SERVICE_KEYS };
     api = await Api.start({ databaseUrl: database.url, redisUrl: redis.url, env });
     await eventually(
       'redis is in use',
@@ -58,8 +63,14 @@ describe('degraded modes', function () {
     return async () => bearers.pop() ?? '';
   };
 
-  const send = (target: Api, { method, path, options }: ExampleRequest, bearer: string): Promise<Answer> =>
-    target.send(method, path, { ...options, bearer });
+  const send = (target: Api, { spec, method, path, options }: ExampleRequest, bearer: string): Promise<Answer> => {
+    if (spec.access !== 'service') return target.send(method, path, { ...options, bearer });
+    const headers = sign({ ...SERVICE, method, path, body: JSON.stringify(options.body) });
+    return target.send(method, path, { ...options, headers });
+  };
+
+  const withSession = (): readonly ExampleRequest[] =>
+    exampleRequests().filter(({ spec: { access } }) => access !== 'public' && access !== 'service');
 
   /** Each endpoint's example, and whether what came is what the page says. */
   const faultsIn = async (mode: Mode, target: Api, bearerFor: () => Promise<string>): Promise<readonly string[]> => {
@@ -96,8 +107,7 @@ describe('degraded modes', function () {
     await redis.kill();
     await eventually('degraded', 5_000, async () => (await api.get('/api/health/ready')).body['status'] === 'degraded');
     expect(await faultsIn('Redis down', api, next)).to.deep.equal([]);
-    const withSession = exampleRequests().filter(({ spec }) => spec.access !== 'public');
-    const answers = await Promise.all(withSession.map((each) => send(api, each, ended.accessToken)));
+    const answers = await Promise.all(withSession().map((each) => send(api, each, ended.accessToken)));
     expect(answers.filter(({ status }) => status !== 401)).to.deep.equal([]);
   });
 
@@ -152,13 +162,12 @@ describe('degraded modes', function () {
     const ended = await newAdministrator();
     for (const { accessToken } of [live, ended]) await api.validate(accessToken);
     await api.send('POST', '/api/v1/auth/logout', { bearer: ended.accessToken });
-    const fresh = await Api.start({ databaseUrl: database.url, redisUrl: redis.url });
+    const fresh = await Api.start({ databaseUrl: database.url, redisUrl: redis.url, env: { SERVICE_KEYS } });
     await postgres.server.stop();
     try {
       for (const target of [api, fresh]) {
         expect(await faultsIn('PostgreSQL down', target, async () => live.accessToken)).to.deep.equal([]);
-        const withSession = exampleRequests().filter(({ spec }) => spec.access !== 'public');
-        const answers = await Promise.all(withSession.map((each) => send(target, each, ended.accessToken)));
+        const answers = await Promise.all(withSession().map((each) => send(target, each, ended.accessToken)));
         expect(answers.filter(({ status }) => status !== 401 && status !== 503)).to.deep.equal([]);
         expect((await target.validate(ended.accessToken)).status).to.equal(401);
         const refused = await target.refresh(live.refreshToken);
