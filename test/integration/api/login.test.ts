@@ -12,7 +12,7 @@ import { Clock } from '../../support/totp.ts';
 const LOGIN = '/api/v1/auth/login';
 /** What a login reads and writes: the account, budgets, history, tokens. */
 const OF_A_LOGIN =
-  /LEFT JOIN auth\.users_extended|pool = \$2|INSERT INTO latchkey\.attempt|login_history|one_time_token|UPDATE auth\.users/;
+  /LEFT JOIN auth\.users_extended|pool = \$2|INSERT INTO latchkey\.attempt|INSERT INTO auth\.login_history|one_time_token|UPDATE auth\.users/;
 const WRONG = `${PASSWORD}!`;
 const MINUTE = 60_000;
 
