@@ -106,8 +106,8 @@ class TokenQuestion extends passportJwt.Strategy {
   /** @throws AppError `access-token-missing` | `access-token-invalid` | `access-token-expired` */
   ask(request: Request): AccessClaims {
     this.authenticate(request);
-    const outcome = this.#takeOutcome();
-    if (outcome === undefined) throw new TypeError('passport-jwt did not answer at once');
+    // Should it ever leave the question open, there is no caller.
+    const outcome = this.#takeOutcome() ?? new AppError('access-token-missing');
     if (outcome instanceof AppError) throw outcome;
     return outcome;
   }

@@ -30,21 +30,18 @@ export class TokenIntrospection {
   }
 
   async #verify(token: string): Promise<AccessClaims | undefined> {
-    const { accessTokens, keyRing } = this.#deps;
-    try {
-      return accessTokens.verify(token);
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      const isKnownNow = error.cause instanceof UnknownKeyError && (await keyRing.lookFor(error.cause.keyId));
-      return isKnownNow ? this.#verifyAgain(token) : undefined;
-    }
+    const first = this.#tryToVerify(token);
+    if (!(first instanceof UnknownKeyError)) return first;
+    const second = (await this.#deps.keyRing.lookFor(first.keyId)) ? this.#tryToVerify(token) : first;
+    return second instanceof UnknownKeyError ? undefined : second;
   }
 
-  #verifyAgain(token: string): AccessClaims | undefined {
+  /** undefined for whatever is wrong with the token itself. */
+  #tryToVerify(token: string): AccessClaims | UnknownKeyError | undefined {
     try {
       return this.#deps.accessTokens.verify(token);
-    } catch {
-      return undefined;
+    } catch (error) {
+      return error instanceof AppError && error.cause instanceof UnknownKeyError ? error.cause : undefined;
     }
   }
 }
