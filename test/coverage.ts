@@ -22,16 +22,16 @@ export const THRESHOLDS: readonly Threshold[] = [
     name: 'authentication middleware',
     files: /^api\/src\/http\/(authenticate|csrf|cookies|permissions)\.ts$/,
     linesPercent: 100,
-    branchesPercent: 85,
+    branchesPercent: 95,
   },
   {
     name: 'token manager',
     files: /^api\/src\/(crypto\/(access-token|refresh-token)|core\/rotation|services\/sessions)\.ts$/,
     linesPercent: 100,
-    branchesPercent: 85,
+    branchesPercent: 93,
   },
-  { name: 'services', files: /^api\/src\/services\//, linesPercent: 90, branchesPercent: 70 },
-  { name: 'error handlers', files: /^api\/src\/(errors|http\/problems)\.ts$/, linesPercent: 95, branchesPercent: 80 },
+  { name: 'services', files: /^api\/src\/services\//, linesPercent: 90, branchesPercent: 75 },
+  { name: 'error handlers', files: /^api\/src\/(errors|http\/problems)\.ts$/, linesPercent: 95, branchesPercent: 85 },
 ];
 
 const counted = z.object({ lines: z.object({ pct: z.number() }), branches: z.object({ pct: z.number() }) });

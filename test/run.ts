@@ -28,7 +28,7 @@ const SUITE_LIMIT_MS = {
   static: 5 * 60_000,
   unit: 60_000,
   contract: 5 * 60_000,
-  integration: 20 * 60_000,
+  integration: 30 * 60_000,
   e2e: 40 * 60_000,
 } as const;
 const LONG_FACTOR = 4;

@@ -4,7 +4,8 @@ import { connectRedis, type RedisConnections, watchRedis } from './cache/redis.t
 import { type Config, ConfigError, type Secrets } from './config.ts';
 import { HashQueue, hashWidth } from './crypto/hash-queue.ts';
 import { createPasswords } from './crypto/passwords.ts';
-import { Database } from './db/database.ts';
+import { findOrganization } from './db/accounts.ts';
+import { Database, type DatabaseState } from './db/database.ts';
 import { createEdges } from './edges.ts';
 import { requirePermission, requireRecentSession } from './http/permissions.ts';
 import { Lifetime } from './lifetime.ts';
@@ -50,17 +51,16 @@ interface Resources {
   readonly operation: Operation;
 }
 
-/** @throws ConfigError when the database role would see every tenant's rows. A database that is away is no reason not to start. */
+/** @throws ConfigError when the database role would see every tenant's rows, or knows no such organization. A database that is away is no reason not to start. */
 export const startService = async (deps: ServiceDeps): Promise<Service> => {
   const { config, log } = deps;
   const resources = open(deps);
   const { database, redis, queue, lifetime, modes, sessionParts } = resources;
   const state = await database.state();
-  if (state === 'unsafe-role') {
+  const violation = await violationIn(state, database, config);
+  if (violation !== undefined) {
     await database.close();
-    throw new ConfigError([
-      'DATABASE_URL: the role is a superuser or bypasses row level security; use one that is neither',
-    ]);
+    throw new ConfigError([violation]);
   }
   // A pod that starts during maintenance must not open for the blink of an eye, nor believe a key that was retired.
   if (state === 'up') {
@@ -80,6 +80,19 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
       redis?.close();
     },
   };
+};
+
+/** What only the database knows to be wrong with the configuration. */
+const violationIn = async (
+  state: DatabaseState,
+  database: Database,
+  { organizationSlug }: Config,
+): Promise<string | undefined> => {
+  if (state === 'unsafe-role') {
+    return 'DATABASE_URL: the role is a superuser or bypasses row level security; use one that is neither';
+  }
+  if (state !== 'up' || (await findOrganization(database, organizationSlug)) !== undefined) return undefined;
+  return 'DEFAULT_ORGANIZATION: no organization has this slug; for example DEFAULT_ORGANIZATION=default';
 };
 
 /** What works beside the requests. Returns the function that stops it, the sealing last: it seals what the others still wrote. */

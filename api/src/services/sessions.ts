@@ -126,9 +126,10 @@ export class Sessions {
     if (parts === undefined) throw new AppError('refresh-token-invalid');
     const presented = { ...parts, origin };
     const outcome = await database.inTenant(presented.tenantId, async (tx) => {
-      const first = await tryRefresh(tx, presented, nowMs());
-      // Who lost the swap reads again what the winner wrote; from there no decision is another swap.
-      return first.kind === 'lost-race' ? tryRefresh(tx, presented, nowMs()) : first;
+      let tried = await tryRefresh(tx, presented, nowMs());
+      // Who lost the swap reads again what the winner wrote, and from there decides anything but another swap.
+      while (tried.kind === 'lost-race') tried = await tryRefresh(tx, presented, nowMs());
+      return tried;
     });
     if (outcome.kind === 'issued') return this.#pair({ ...presented, ...outcome });
     throw await this.#refusal(outcome.kind, presented.sessionId);
@@ -204,7 +205,7 @@ export class Sessions {
   }
 
   /** After the commit: what the outcome means to the counters, to the other pods, and to the client. */
-  async #refusal(kind: Exclude<RefreshOutcome['kind'], 'issued'>, sessionId: string): Promise<AppError> {
+  async #refusal(kind: Exclude<RefreshOutcome['kind'], 'issued' | 'lost-race'>, sessionId: string): Promise<AppError> {
     const { metrics, liveness } = this.#deps;
     switch (kind) {
       case 'replayed':
@@ -219,8 +220,6 @@ export class Sessions {
         return new AppError('session-ended');
       case 'ended':
         return new AppError('session-ended');
-      case 'lost-race':
-        return new AppError('internal', { cause: new Error('a refresh lost two races') });
     }
   }
 

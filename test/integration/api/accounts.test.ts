@@ -1,5 +1,9 @@
 /** Registration, login and profile: what is stored, and that nobody learns who has an account. */
 import { expect } from 'chai';
+import { ConfigError } from '../../../api/src/config.ts';
+import { Database } from '../../../api/src/db/database.ts';
+import { createMetrics } from '../../../api/src/metrics.ts';
+import { createDefaultTenant } from '../../../api/src/services/default-tenant.ts';
 import { type Answer, Api, PASSWORD } from '../../support/api.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
@@ -30,6 +34,22 @@ describe('accounts', () => {
     expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).to.equal(1);
     const namesOf = (answer: Answer) => Object.keys(answer.headers).toSorted().join();
     expect(new Set(answers.map(namesOf)).size).to.equal(1);
+  });
+
+  it('a default organization that does not exist is a configuration that does not start, and never somebody else’s', async () => {
+    const started = Api.start({ databaseUrl: database.url, env: { DEFAULT_ORGANIZATION: 'nowhere' } });
+    const refusal = await started.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    expect(refusal).to.be.instanceOf(ConfigError);
+    expect(refusal).to.have.deep.property('violations', [
+      'DEFAULT_ORGANIZATION: no organization has this slug; for example DEFAULT_ORGANIZATION=default',
+    ]);
+    const direct = new Database({ url: database.url, metrics: createMetrics(), onIdleError: () => undefined });
+    const asked = await createDefaultTenant(direct, 'nowhere')().catch((error: unknown) => error);
+    await direct.close();
+    expect(asked).to.have.property('code', 'internal');
   });
 
   it('a failed login of either kind leaves the same traces', async () => {
