@@ -66,11 +66,14 @@ describe('requests of other services', () => {
       expect((await ask(accessToken, { at: sibling })).body).to.include({ active: true });
       await api.send('POST', '/api/v1/auth/logout', { bearer: accessToken });
       await eventually('heard', 1_000, async () => (await ask(accessToken, { at: sibling })).body['active'] === false);
-      const [head, payload] = (await api.newSession()).accessToken.split('.');
+      const [head = '', payload] = (await api.newSession()).accessToken.split('.');
+      const header = JSON.parse(Buffer.from(head, 'base64url').toString()) as Record<string, unknown>;
+      const foreign = Buffer.from(JSON.stringify({ ...header, kid: 'nobody' })).toString('base64url');
       for (const token of [
         accessToken,
         refreshToken,
         `${head}.${payload}.AAAA`,
+        `${foreign}.${payload}.AAAA`,
         'x',
         `${head}.${payload}.`,
         '\u0000',
