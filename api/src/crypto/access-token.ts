@@ -105,7 +105,7 @@ const verifyFresh = (token: string, { keys, issuer, audience, nowMs }: AccessTok
 
 export const createAccessTokens = (deps: AccessTokenDeps): AccessTokens => {
   const { keys, nowMs } = deps;
-  // By the whole text: its SHA-256 would be a shorter key, and cost a tenth of a validate (docs/adr/0011-hot-paths.md).
+  // By the whole text: its SHA-256 would be a shorter key, and one hash more a request (docs/adr/0011-hot-paths.md).
   const verified = new LRUCache<string, VerifiedToken>({
     maxSize: MAX_CACHED_BYTES,
     sizeCalculation: (_claims, token) => token.length + CLAIMS_BYTES,

@@ -73,7 +73,7 @@ const partitionKeys = new LRUCache<string, string>({ maxSize: 10_000, sizeCalcul
 
 /**
  * The limit that every request passes: what express-rate-limit does with the same store, header by header, without its six promises and its
- * hash a request (25 µs; a test holds the two against each other).
+ * hash a request (a test holds the two against each other).
  */
 const generalLimiter = (store: SharedLimit, { limit, windowMs }: Policy, deps: RateLimitDeps): RequestHandler => {
   const judge = (info: ClientRateLimitInfo, request: Request, response: Response): void => {
