@@ -91,7 +91,10 @@ const violationIn = async (
   if (state === 'unsafe-role') {
     return 'DATABASE_URL: the role is a superuser or bypasses row level security; use one that is neither';
   }
-  if (state !== 'up' || (await findOrganization(database, organizationSlug)) !== undefined) return undefined;
+  if (state !== 'up') return undefined;
+  // A database that went away since then is no reason not to start.
+  const found = await findOrganization(database, organizationSlug).catch(() => 'not known yet');
+  if (found !== undefined) return undefined;
   return 'DEFAULT_ORGANIZATION: no organization has this slug; for example DEFAULT_ORGANIZATION=default';
 };
 
