@@ -54,6 +54,17 @@ export interface Installation {
   readonly traffic: Traffic;
 }
 
+/** All its clients together. */
+export interface OfferedLoad {
+  readonly requestsPerSecond: number;
+  readonly loginsPerSecond: number;
+}
+
+/** Leaves two cores room to start pods beside it: a starved server fails requests for a reason that is not the rollout's. */
+const steadyLoad: OfferedLoad = { requestsPerSecond: 90, loginsPerSecond: 8 };
+/** A quarter of it is the 55 requests a second for which the exposure is promised. */
+export const exposureLoad: OfferedLoad = { requestsPerSecond: 220, loginsPerSecond: 20 };
+
 /** A new version for the target, never seen before. */
 export interface Candidate {
   readonly content: keyof typeof contents;
@@ -69,16 +80,20 @@ const watched: { schedule: readonly ScheduleStep[]; edited: number[]; from: numb
   from: 0,
 };
 
-let shared: Promise<Installation> | undefined;
+type Base = Omit<Installation, 'traffic'>;
+
+let shared: Promise<Base> | undefined;
+let running: { readonly load: OfferedLoad; readonly traffic: Traffic } | undefined;
 let stableImage: ImageName | undefined;
 
 /** Registers set-up and the invariants in the calling describe; the returned function gives the installation. */
-export function useInstallation(): () => Installation {
+export function useInstallation(load = steadyLoad): () => Installation {
   let installation: Installation | undefined;
   before('the cluster and both charts', async function () {
     this.timeout(setUpDeadlineMs);
     shared ??= install();
-    installation = await shared;
+    const base = await shared;
+    installation = { ...base, traffic: await trafficOf(base.place, load) };
   });
   const get = (): Installation => {
     if (installation === undefined) throw new Error('The installation is there only inside tests.');
@@ -100,10 +115,19 @@ after('traffic and watches end', async function () {
   this.timeout(60_000);
   const installed = await shared?.catch(() => undefined); // A failed set-up has been told already.
   installed?.recorder.stop();
-  await installed?.traffic.stop();
+  await running?.traffic.stop();
 });
 
-async function install(): Promise<Installation> {
+/** What runs already, or, where it is another load, new traffic in its place. */
+async function trafficOf({ k6, gatewayUrl: baseUrl }: Place, load: OfferedLoad): Promise<Traffic> {
+  if (running?.load === load) return running.traffic;
+  await running?.traffic.stop();
+  const traffic = await startTraffic({ k6, baseUrl, settings: trafficSettings(host, load) });
+  running = { load, traffic };
+  return traffic;
+}
+
+async function install(): Promise<Base> {
   const progress = progressTo((line) => console.log(`    ${line}`));
   const cluster = await clusterUp({ progress });
   const place = placeOf(cluster);
@@ -118,8 +142,7 @@ async function install(): Promise<Installation> {
   const recorder = startRecorder(place.kubectl, recordedIn(namespace));
   await recorder.until('The first installation', { deadlineMs: rolloutDeadlineMs }, isPromoted);
   await untilServing(place.gatewayUrl, { host });
-  const traffic = await startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings: trafficSettings(host) });
-  return { cluster, place, recorder, traffic };
+  return { cluster, place, recorder };
 }
 
 export const recordedIn = (where: string) => ({
@@ -129,11 +152,11 @@ export const recordedIn = (where: string) => ({
   rule: names.rule,
 });
 
-export const trafficSettings = (hostname: string) => ({
+export const trafficSettings = (hostname: string, load = steadyLoad) => ({
   HOST: hostname,
-  RATE: '220',
+  RATE: String(load.requestsPerSecond),
   SIGN_IN_EVERY_MS: '100',
-  LOGINS_PER_S: '20',
+  LOGINS_PER_S: String(load.loginsPerSecond),
   REQUEST_TIMEOUT_MS: '3000',
   DURATION: '3h',
 });

@@ -41,7 +41,7 @@ describe('a healthy rollout', function () {
     await upgradeApi(place, sameImage, { route: { annotations: { 'e2e.latchkey.dev/note': version } } }, namespace);
     await promotion;
     expect(climb(recorder.record.weights.slice(from))).to.deep.equal(schedule.map(({ weight }) => weight));
-    expect((await mark.counts()).failedByVersion).to.deep.equal({});
+    expect(await mark.failures()).to.deep.equal([]);
     expect((await mark.counts()).requests).to.be.greaterThan(1000);
     expect(await mark.lostSessions()).to.deep.equal([]);
   });
@@ -57,14 +57,14 @@ describe('a healthy rollout', function () {
     const traffic = await startTraffic({
       k6: place.k6,
       baseUrl: place.gatewayUrl,
-      settings: { ...trafficSettings(adoptHost), RATE: '60' },
+      settings: trafficSettings(adoptHost, { requestsPerSecond: 60, loginsPerSecond: 10 }),
     });
     const recorder = startRecorder(place.kubectl, recordedIn(adoptNamespace));
     try {
       const mark = markTraffic(traffic);
       await upgradeApi(place, image, { rollout: { enabled: true } }, adoptNamespace);
       await recorder.until('The adoption', { deadlineMs: rolloutDeadlineMs }, isPromoted);
-      expect((await mark.counts()).failedByVersion).to.deep.equal({});
+      expect(await mark.failures()).to.deep.equal([]);
       expect(await mark.lostSessions()).to.deep.equal([]);
     } finally {
       recorder.stop();

@@ -8,6 +8,7 @@ import { startTraffic } from '../../k8s/demo/traffic.ts';
 import { verdictText } from '../../k8s/demo/view.ts';
 import { markTraffic, percentile95 } from '../support/traffic.ts';
 import {
+  exposureLoad,
   host,
   lastingSchedule,
   quickSchedule,
@@ -25,7 +26,7 @@ const leastRequestsPerSecond = 40;
 
 describe('a sick rollout', function () {
   this.timeout(rolloutDeadlineMs * rollouts);
-  const installation = useInstallation();
+  const installation = useInstallation(exposureLoad);
 
   it(`answers nobody later than ${exposureLimitMs / 1000} s after its first faulty answer, at p95 of ${rollouts} rollouts`, async () => {
     const { recorder, traffic } = installation();

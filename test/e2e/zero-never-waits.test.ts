@@ -6,6 +6,7 @@ import { names } from '../../k8s/demo/install.ts';
 import { markTraffic } from '../support/traffic.ts';
 import { breakCanary, halfOfAllFails, stableSelector } from './faulty-pods.ts';
 import {
+  exposureLoad,
   lastingSchedule,
   namespace,
   rolloutDeadlineMs,
@@ -21,7 +22,7 @@ const apiProcess = 'main.ts';
 
 describe('weight 0', function () {
   this.timeout(rolloutDeadlineMs * 2);
-  const installation = useInstallation();
+  const installation = useInstallation(exposureLoad);
 
   /** A faulty version that is still sound, at 25 % of the traffic. */
   async function canaryAt25(): Promise<string> {
