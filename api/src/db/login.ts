@@ -1,6 +1,7 @@
 /** The statements of a login. Called by services/login.ts and its neighbours, inside a tenant's transaction. */
 import { z } from 'zod';
 import type { LoginRefusal, LoginState } from '../core/login.ts';
+import type { HashCosts } from '../crypto/passwords.ts';
 import type { Transaction } from './database.ts';
 import type { Origin } from './sessions.ts';
 
@@ -20,6 +21,7 @@ const accountRow = z.object({
   password_expires_at: time,
   has_second_factor: z.boolean().nullable(),
   has_logged_in: z.boolean().nullable(),
+  cheapest_cost: z.coerce.number().int().nullable(),
   slowest_cost: z.coerce.number().int().nullable(),
 });
 
@@ -32,31 +34,35 @@ export interface LoginAccount extends LoginState {
 
 export interface LoginView {
   readonly account: LoginAccount | undefined;
-  /** The dearest hash that the organization has stored: what every login must take. */
-  readonly slowestCost: number | undefined;
+  /** Of the hashes that the organization has stored: what every login must take. undefined while there are none. */
+  readonly costsInUse: HashCosts | undefined;
 }
 
 const ACCOUNT_COLUMNS = `u.id, u.email, u.password_hash, u.is_active AND u.deleted_at IS NULL AS is_active, u.email_verified,
   u.must_change_password, u.password_changed_at, u.password_expires_at, u.last_login_at IS NOT NULL AS has_logged_in,
   EXISTS (SELECT 1 FROM latchkey.totp_factor f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS has_second_factor,
-  s.slowest_cost`;
+  c.cheapest_cost, s.slowest_cost`;
 
-/** One probe of users_extended_hash_cost_idx. */
-const SLOWEST = `(SELECT substring(password_hash FROM '\\$2[aby]\\$(\\d\\d)\\$') AS slowest_cost FROM auth.users_extended
-  ORDER BY org_id, substring(password_hash FROM '\\$2[aby]\\$(\\d\\d)\\$') DESC NULLS LAST LIMIT 1)`;
+const COST = `substring(password_hash FROM '\\$2[aby]\\$(\\d\\d)\\$')`;
+/** One probe of users_extended_hash_cost_idx each, at its two ends. */
+const COSTS = `LEFT JOIN (SELECT ${COST} AS slowest_cost FROM auth.users_extended
+    ORDER BY org_id, ${COST} DESC NULLS LAST LIMIT 1) s ON true
+  LEFT JOIN (SELECT ${COST} AS cheapest_cost FROM auth.users_extended WHERE ${COST} IS NOT NULL
+    ORDER BY org_id DESC, ${COST} ASC NULLS FIRST LIMIT 1) c ON true`;
 
 /** One row whether there is such an account or not. */
-const BY_EMAIL = `SELECT ${ACCOUNT_COLUMNS} FROM (SELECT 1) one
-  LEFT JOIN auth.users_extended u ON u.email = $1 LEFT JOIN ${SLOWEST} s ON true`;
-const BY_ID = `SELECT ${ACCOUNT_COLUMNS} FROM (SELECT 1) one
-  LEFT JOIN auth.users_extended u ON u.id = $1 LEFT JOIN ${SLOWEST} s ON true`;
+const BY_EMAIL = `SELECT ${ACCOUNT_COLUMNS} FROM (SELECT 1) one LEFT JOIN auth.users_extended u ON u.email = $1 ${COSTS}`;
+const BY_ID = `SELECT ${ACCOUNT_COLUMNS} FROM (SELECT 1) one LEFT JOIN auth.users_extended u ON u.id = $1 ${COSTS}`;
 
 const viewOf = (value: unknown): LoginView => {
   const row = accountRow.parse(value);
-  const slowestCost = row.slowest_cost ?? undefined;
-  if (row.id === null) return { account: undefined, slowestCost };
+  const costsInUse =
+    row.cheapest_cost === null || row.slowest_cost === null
+      ? undefined
+      : { cheapest: row.cheapest_cost, slowest: row.slowest_cost };
+  if (row.id === null) return { account: undefined, costsInUse };
   return {
-    slowestCost,
+    costsInUse,
     account: {
       userId: row.id,
       email: row.email ?? '',

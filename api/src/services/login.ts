@@ -106,10 +106,9 @@ export class Login {
     const { passwords, queue, isVerificationRequired } = this.#deps;
     queue.refuseWhenFull(); // before anything is read for who would be refused anyway
     const found = await this.#find(credentials);
-    const { account, slowestCost } = found;
+    const { account, costsInUse } = found;
     const passwordHash = account?.passwordHash;
-    const options = slowestCost === undefined ? { signal } : { signal, slowestCost };
-    const isRight = await passwords.matches(credentials.password, passwordHash, options);
+    const isRight = await passwords.matches(credentials.password, passwordHash, { signal, costsInUse });
     const refusal = refusalOf(account, isRight, { isVerificationRequired });
     const isIn = await this.#deps.database.inTenant(found.tenantId, async (tx) => {
       const isAccepted = await this.#deps.guessing.settle(tx, attemptOf(found, credentials), refusal === undefined);
