@@ -12,7 +12,7 @@
 //   HOST=                 Host header, where the route asks for one
 //   REQUEST_TIMEOUT_MS=10000
 //   STABLE_VERSION=       what the header latchkey-version says at stable; any other value counts as canary
-//   LOG_ANSWERS=none      none | canary | all: one JSON line an answer, {t (ms), status, version, route}
+//   LOG_ANSWERS=none      none | canary | all: one JSON line an answer, {t (ms), status, version, route, error}
 //   SUMMARY=              file for the JSON summary
 //   MAX_FAILED=0          failed requests that the thresholds let pass (a sick canary fails some by design)
 import exec from 'k6/execution';

@@ -148,16 +148,24 @@ function request(method: 'GET' | 'POST', route: Route, body?: object, bearer = '
   const payload = body === undefined ? null : JSON.stringify(body);
   const response = http.request(method, url, payload, { headers, timeout: timeoutMs, tags: { route, name: route } });
   const version = String(response.headers['Latchkey-Version'] ?? '');
-  record(route, response.status, version, response.timings.duration);
+  record(route, { status: response.status, version, error: response.error }, response.timings.duration);
   return { status: response.status, body: typeof response.body === 'string' ? response.body : '' };
 }
 
-function record(route: Route, status: number, version: string, durationMs: number): void {
+/** `error` says why none came, where status is 0. */
+interface Heard {
+  readonly status: number;
+  readonly version: string;
+  readonly error: string;
+}
+
+function record(route: Route, { status, version, error }: Heard, durationMs: number): void {
   milliseconds[route].add(durationMs);
   const failed = status === 0 || status === 429 || status >= 500;
   if (failed) failureOf(version).add(1);
   const wanted = answersLogged === 'all' || (answersLogged === 'canary' && version !== stableVersion);
-  if (wanted) console.log(JSON.stringify({ t: Date.now(), status, version, route }));
+  const why = status === 0 ? { error } : {};
+  if (wanted) console.log(JSON.stringify({ t: Date.now(), status, version, route, ...why }));
 }
 
 function failureOf(version: string): Counter {

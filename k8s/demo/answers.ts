@@ -2,7 +2,13 @@
 // with the log's text; its figures end in the live view, the report, and the assertions of the end-to-end tests. Pure.
 import { z } from 'zod';
 
-const answerLine = z.object({ t: z.number(), status: z.number(), version: z.string(), route: z.string() });
+const answerLine = z.object({
+  t: z.number(),
+  status: z.number(),
+  version: z.string(),
+  route: z.string(),
+  error: z.string().optional(),
+});
 const lostLine = z.object({ t: z.number(), lost: z.string(), user: z.string() });
 const logLine = z.union([answerLine, lostLine]);
 
@@ -12,6 +18,8 @@ export interface Answer {
   readonly status: number;
   readonly version: string;
   readonly route: string;
+  /** Why none came, in the client's words. */
+  readonly error?: string | undefined;
 }
 
 /** A session that ended though its user had not logged out. */
@@ -35,7 +43,10 @@ export function parseAnswers(lines: readonly string[]): AnswerLog {
     if (parsed === undefined) continue;
     const { t: atMs } = parsed;
     if ('lost' in parsed) lost.push({ atMs, how: parsed.lost, user: parsed.user });
-    else answers.push({ atMs, status: parsed.status, version: parsed.version, route: parsed.route });
+    else {
+      const { status, version, route, error } = parsed;
+      answers.push({ atMs, status, version, route, ...(error !== undefined && { error }) });
+    }
   }
   return { answers, lost };
 }
@@ -86,7 +97,7 @@ export function failureKinds(answers: readonly Answer[], fromMs: number, untilMs
   const kinds = new Map<string, number>();
   for (const answer of answers) {
     if (answer.atMs < fromMs || answer.atMs >= untilMs || !isFailure(answer)) continue;
-    const what = answer.status === 0 ? 'no answer' : String(answer.status);
+    const what = answer.status === 0 ? `no answer (${answer.error ?? 'unknown'})` : String(answer.status);
     const kind = `${what} ${answer.route}${answer.version === '' ? '' : ` at ${answer.version}`}`;
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }

@@ -16,6 +16,8 @@ export interface TrafficOptions {
   readonly baseUrl: string;
   /** Overrides of the options that load/mixed.ts documents. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Waits until so many users have logged in, for who wants to see steady traffic and not its beginning. */
+  readonly untilSignedIn?: number;
 }
 
 export interface Traffic {
@@ -31,11 +33,12 @@ export interface Traffic {
 
 const mixedScript = fileURLToPath(new URL('../../load/mixed.ts', import.meta.url));
 const firstAnswerWithinMs = 20_000;
+const signedInWithinMs = 60_000;
 const servingWithinMs = 120_000;
 const stopWithinMs = 15_000;
 const readChunkBytes = 1 << 20;
 
-/** @throws LocalClusterError COMMAND_FAILED when k6 ends or nothing is answered at the beginning */
+/** @throws LocalClusterError COMMAND_FAILED when k6 ends or nothing is answered at the beginning; CLUSTER_UNHEALTHY when nobody gets in */
 export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-traffic-'));
   const logFile = join(folder, 'answers.log');
@@ -48,13 +51,21 @@ export async function startTraffic(options: TrafficOptions): Promise<Traffic> {
       await traffic.catchUp();
       return traffic.answers.length > 0;
     });
-    if (traffic.answers.length > 0) return traffic;
+    if (traffic.answers.length > 0) return await untilSteady(traffic, options.untilSignedIn ?? 0);
     const said = (await readFile(join(folder, 'k6.log'), 'utf8').catch(() => '')).trim().slice(-600);
     throw new LocalClusterError('COMMAND_FAILED', `k6 ended before it was answered (exit ${k6.exitCode}): ${said}`);
   } catch (error) {
     await traffic.stop();
     throw error;
   }
+}
+
+async function untilSteady(traffic: Traffic, users: number): Promise<Traffic> {
+  await waitFor(`The login of ${users} users`, { timeoutMs: signedInWithinMs }, async () => {
+    await traffic.catchUp();
+    return traffic.answers.filter(({ route, status }) => route === 'login' && status === 200).length >= users;
+  });
+  return traffic;
 }
 
 export interface Serving {

@@ -42,6 +42,7 @@ export const lastingSchedule: readonly ScheduleStep[] = [
 
 /** More than a rollout of quickSchedule takes on two busy cores. */
 export const rolloutDeadlineMs = 180_000;
+const users = 24;
 const setUpDeadlineMs = 40 * 60_000;
 /** A hash of 1 ms: what a login costs is the API's subject, and two cores have better things to do here. */
 const cheapHashes = { environment: 'staging', bcryptCost: 4 } as const;
@@ -119,10 +120,10 @@ after('traffic and watches end', async function () {
 });
 
 /** What runs already, or, where it is another load, new traffic in its place. */
-async function trafficOf({ k6, gatewayUrl: baseUrl }: Place, load: OfferedLoad): Promise<Traffic> {
+async function trafficOf(place: Place, load: OfferedLoad): Promise<Traffic> {
   if (running?.load === load) return running.traffic;
   await running?.traffic.stop();
-  const traffic = await startTraffic({ k6, baseUrl, settings: trafficSettings(host, load) });
+  const traffic = await steadyTraffic(place, host, load);
   running = { load, traffic };
   return traffic;
 }
@@ -151,6 +152,15 @@ export const recordedIn = (where: string) => ({
   route: names.release,
   rule: names.rule,
 });
+
+/** Users who have logged in and keep their sessions: two dozen logins in two seconds at cold pods would be another test. */
+export const steadyTraffic = ({ k6, gatewayUrl }: Place, hostname: string, load: OfferedLoad): Promise<Traffic> =>
+  startTraffic({
+    k6,
+    baseUrl: gatewayUrl,
+    settings: { ...trafficSettings(hostname, load), USERS: String(users) },
+    untilSignedIn: users,
+  });
 
 export const trafficSettings = (hostname: string, load = steadyLoad) => ({
   HOST: hostname,

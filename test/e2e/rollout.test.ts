@@ -4,7 +4,7 @@ import { images } from '../../k8s/demo/images.ts';
 import { prepareApi, removeNamespace, upgradeApi } from '../../k8s/demo/install.ts';
 import { startRecorder } from '../../k8s/demo/record.ts';
 import { climb } from '../../k8s/demo/report.ts';
-import { startTraffic, untilServing } from '../../k8s/demo/traffic.ts';
+import { untilServing } from '../../k8s/demo/traffic.ts';
 import { markTraffic } from '../support/traffic.ts';
 import {
   apiValuesFor,
@@ -14,7 +14,7 @@ import {
   quickSchedule,
   recordedIn,
   rolloutDeadlineMs,
-  trafficSettings,
+  steadyTraffic,
   untilPromoted,
   upgradeTo,
   useInstallation,
@@ -54,11 +54,7 @@ describe('a healthy rollout', function () {
     const values = apiValuesFor(place, adoptHost);
     await upgradeApi(place, image, { ...values, rollout: { ...values.rollout, enabled: false } }, adoptNamespace);
     await untilServing(place.gatewayUrl, { host: adoptHost });
-    const traffic = await startTraffic({
-      k6: place.k6,
-      baseUrl: place.gatewayUrl,
-      settings: trafficSettings(adoptHost, { requestsPerSecond: 60, loginsPerSecond: 10 }),
-    });
+    const traffic = await steadyTraffic(place, adoptHost, { requestsPerSecond: 60, loginsPerSecond: 10 });
     const recorder = startRecorder(place.kubectl, recordedIn(adoptNamespace));
     try {
       const mark = markTraffic(traffic);

@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { z } from 'zod';
 import { type ImageName, names, prepareApi, upgradeApi } from '../../../k8s/demo/install.ts';
 import { type Recorder, startRecorder } from '../../../k8s/demo/record.ts';
-import { startTraffic, untilServing } from '../../../k8s/demo/traffic.ts';
+import { untilServing } from '../../../k8s/demo/traffic.ts';
 import { reasonOf } from '../../../k8s/local/failure.ts';
 import { markTraffic } from '../../support/traffic.ts';
 import {
@@ -17,7 +17,7 @@ import {
   lastingSchedule,
   recordedIn,
   rolloutDeadlineMs,
-  trafficSettings,
+  steadyTraffic,
   useInstallation,
 } from '../installation.ts';
 import { untilTrue } from '../until.ts';
@@ -88,8 +88,7 @@ describe('a release of the chart', function () {
 
   it('rolled back in the middle of a run fails no request and ends the run, and the old values finish the way back', async () => {
     const { place, cluster } = installation();
-    const settings = trafficSettings(host, { requestsPerSecond: 40, loginsPerSecond: 4 });
-    const traffic = await startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings });
+    const traffic = await steadyTraffic(place, host, { requestsPerSecond: 40, loginsPerSecond: 4 });
     try {
       const mark = markTraffic(traffic);
       await upgradeApi(place, await freshImage(cluster, 'sound'), {}, namespace);
