@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../../api/src/embedded/postgres.ts';
+import { freePort } from '../../api/src/embedded/free-port.ts';
 
 const START_MS = 60_000;
 /** The kernel's unit in /proc/<pid>/stat. */

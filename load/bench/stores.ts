@@ -9,7 +9,8 @@ import { Redis } from 'ioredis';
 import { Client, escapeIdentifier } from 'pg';
 import { ensureLoginRole } from '../../api/src/db/login-role.ts';
 import { migrate, withOwner } from '../../api/src/db/migrate.ts';
-import { freePort, startEmbeddedPostgres } from '../../api/src/embedded/postgres.ts';
+import { freePort } from '../../api/src/embedded/free-port.ts';
+import { startEmbeddedPostgres } from '../../api/src/embedded/postgres.ts';
 
 export interface BenchDatabase {
   /** Superuser. */

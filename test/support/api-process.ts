@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request as httpRequest } from 'node:http';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../api/src/embedded/postgres.ts';
+import { freePort } from '../../api/src/embedded/free-port.ts';
 import { TEST_KEYS } from './api.ts';
 import { eventually } from './eventually.ts';
 

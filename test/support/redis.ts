@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { freePort } from '../../api/src/embedded/postgres.ts';
+import { freePort } from '../../api/src/embedded/free-port.ts';
 import { eventually } from './eventually.ts';
 
 export class TestRedis {

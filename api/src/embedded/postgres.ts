@@ -6,12 +6,12 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { reachablePrograms } from './binaries.ts';
+import { freePort } from './free-port.ts';
 
 const START_MS = 30_000;
 /** `nobody`: PostgreSQL refuses to run as root, and every Linux has this user. */
@@ -32,16 +32,6 @@ export interface EmbeddedPostgresOptions {
   /** Extra `name=value` settings, such as `fsync=off` for tests. */
   readonly settings?: readonly string[];
 }
-
-export const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
-};
 
 const isRoot = (): boolean => process.getuid?.() === 0;
 

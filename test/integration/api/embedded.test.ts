@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { isOpenToAll } from '../../../api/src/embedded/binaries.ts';
-import { freePort } from '../../../api/src/embedded/postgres.ts';
+import { freePort } from '../../../api/src/embedded/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const DEV = fileURLToPath(new URL('../../../api/src/dev.ts', import.meta.url));

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { Agent, get as httpGet, type IncomingMessage } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { freePort } from '../../../api/src/embedded/postgres.ts';
+import { freePort } from '../../../api/src/embedded/free-port.ts';
 import { PASSWORD, TEST_KEYS } from '../../support/api.ts';
 import { eventually } from '../../support/eventually.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
