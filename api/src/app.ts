@@ -2,6 +2,7 @@
  * The chain that every request walks, from top to bottom. Called by service.ts with everything that it needs; listens nowhere by itself.
  */
 import express, { type Express, type RequestHandler } from 'express';
+import { chain } from './http/chain.ts';
 import { type GuardDeps, guard } from './http/guard.ts';
 import { type MountDeps, methodsByPath, mountEndpoints } from './http/mount.ts';
 import { nothingHere, type ProblemDeps, problemHandler } from './http/problems.ts';
@@ -40,13 +41,17 @@ export const createApp = (deps: AppDeps, { beforeRoutes }: AppOptions = {}): Exp
   const app = createExpress(deps.trustedProxies);
   const methods = new Map([...methodsByPath(endpointSpecs()), ['/api/health', ['GET']] as const]);
 
-  app.use(deps.lifetime.track());
-  if (deps.version !== undefined) app.use(showVersion(deps.version));
-  app.use(probeRoutes(deps.health, deps.metrics));
-  app.use(guard({ ...deps, routes: new Set(methods.keys()) }));
-  if (beforeRoutes !== undefined) app.use(beforeRoutes);
-  app.use(mountEndpoints(hot(deps), deps));
-  app.use(enterRequestScope());
+  app.use(
+    chain([
+      deps.lifetime.track(),
+      ...(deps.version === undefined ? [] : [showVersion(deps.version)]),
+      probeRoutes(deps.health, deps.metrics),
+      ...guard({ ...deps, routes: new Set(methods.keys()) }),
+      ...(beforeRoutes === undefined ? [] : [beforeRoutes]),
+      mountEndpoints(hot(deps), deps),
+      enterRequestScope(),
+    ]),
+  );
   app.get('/api/health', healthRoute(deps.health, deps.modes));
   app.use(mountEndpoints(endpoints(deps), deps));
   app.use(nothingHere(methods));

@@ -33,7 +33,7 @@ export class Lifetime {
   track(): RequestHandler {
     return (_request, response, next) => {
       this.#open.add(response);
-      response.once('close', () => this.#open.delete(response));
+      response.on('close', () => this.#open.delete(response));
       if (this.#isDraining) response.setHeader('Connection', 'close');
       next();
     };

@@ -7,21 +7,42 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 /** The matrix' limits (0.2, 0.3, 0.5 s) are bucket bounds, so a share above a limit is read, never interpolated. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5, 10];
 
-const httpMetrics = (registers: Registry[]) => ({
-  requests: new Counter({
+const httpMetrics = (registers: Registry[]) => {
+  const requests = new Counter({
     name: 'http_requests_total',
     help: 'Answered requests, without probes and scrapes',
     labelNames: ['method', 'route', 'status'] as const,
     registers,
-  }),
-  requestDuration: new Histogram({
+  });
+  const requestDuration = new Histogram({
     name: 'http_request_duration_seconds',
     help: 'Time to answer',
     labelNames: ['method', 'route', 'status_class'] as const,
     buckets: BUCKETS,
     registers,
-  }),
-});
+  });
+  const seriesOf = (method: string, route: string, status: number) => ({
+    requests: requests.labels({ method, route, status }),
+    durations: requestDuration.labels({ method, route, status_class: `${Math.floor(status / 100)}xx` }),
+  });
+  /** As many as there are series: methods, routes and statuses are all bounded. */
+  const known = new Map<string, ReturnType<typeof seriesOf>>();
+  return {
+    requests,
+    requestDuration,
+    /** One answer, in both. Finding the series by its labels costs more than counting. */
+    answered: (method: string, route: string, status: number, seconds: number): void => {
+      const key = `${status} ${method} ${route}`;
+      let series = known.get(key);
+      if (series === undefined) {
+        series = seriesOf(method, route, status);
+        known.set(key, series);
+      }
+      series.requests.inc();
+      series.durations.observe(seconds);
+    },
+  };
+};
 
 const counter = (registers: Registry[], name: string, help: string) => new Counter({ name, help, registers });
 const gauge = (registers: Registry[], name: string, help: string) => new Gauge({ name, help, registers });

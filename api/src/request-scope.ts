@@ -6,6 +6,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { RequestHandler } from 'express';
 import { knownCallerOf } from './http/authenticate.ts';
 import { clientAddress } from './http/client-address.ts';
+import { localsOf } from './http/locals.ts';
 
 /** What an audit row says of its request. */
 export interface RequestTrace {
@@ -26,7 +27,7 @@ export const enterRequestScope = (): RequestHandler => (request, response, next)
   const trace = (): RequestTrace => {
     const caller = knownCallerOf(response); // not known yet when the scope begins
     return {
-      requestId: String(response.locals['requestId']),
+      requestId: String(localsOf(response).requestId),
       ip: clientAddress(request),
       ...(userAgent !== undefined && { userAgent }),
       ...(caller !== undefined && { actorId: caller.userId, sessionId: caller.sessionId }),

@@ -66,6 +66,7 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
   if (state === 'up') {
     await modes.refresh().catch((error: unknown) => log.warn({ error }, 'the modes are not known yet'));
     await sessionParts.prepare().catch((error: unknown) => log.warn({ error }, 'the signing keys are not known yet'));
+    await database.warmUp();
   }
   const port = await lifetime.listen(createApp(assemble(deps, resources), deps), config.port);
   const stopBackground = startBackground(deps, resources);

@@ -109,6 +109,11 @@ export class Database {
     });
   }
 
+  /** Opens what the pool keeps open anyway: the first requests then wait for no handshake. What does not open now will later. */
+  async warmUp(): Promise<void> {
+    await Promise.allSettled(Array.from({ length: POOL.min }, () => this.query('SELECT 1')));
+  }
+
   /** Within a second. */
   async state(): Promise<DatabaseState> {
     try {

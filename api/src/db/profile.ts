@@ -2,23 +2,70 @@
 import { z } from 'zod';
 import type { Database, Transaction } from './database.ts';
 
-const profileRow = z.object({ profile: z.string().nullable() });
+const profileRows = z.array(z.object({ profile: z.string().nullable() }));
+
+interface ProfileKey {
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly sessionId: string;
+}
+
+interface Question extends ProfileKey {
+  readonly resolve: (profile: string | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Beyond it a statement would keep its first question waiting for the last. */
+const MAX_TOGETHER = 100;
+
+/** Each call sets its own tenant before it reads (migration 0029), so one statement may ask for several. */
+const PROFILES = `SELECT latchkey.profile_of_session(q.tenant_id, q.user_id, q.session_id) AS profile
+  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) WITH ORDINALITY AS q (tenant_id, user_id, session_id, place) ORDER BY q.place`;
 
 /**
- * The account behind a live session with what it may do, as the JSON that `me` answers: parsing 20 permissions here only to write them down
- * again would cost as much as asking for them. One statement, which sets the tenant itself (migration 0029).
+ * The accounts behind live sessions with what they may do, as the JSON that `me` answers: parsing 20 permissions here only to write them down
+ * again would cost as much as asking for them. What is asked within one turn of the event loop goes out as one statement: nobody waits for it,
+ * and a busy server pays the driver once for many. Nothing is kept: every answer was read after its question.
  */
-export const findProfile = async (
-  database: Database,
-  { tenantId, userId, sessionId }: { readonly tenantId: string; readonly userId: string; readonly sessionId: string },
-): Promise<string | undefined> => {
-  const rows = await database.query('SELECT latchkey.profile_of_session($1, $2, $3) AS profile', [
-    tenantId,
-    userId,
-    sessionId,
-  ]);
-  return profileRow.parse(rows[0]).profile ?? undefined;
-};
+export class ProfileReader {
+  readonly #database: Database;
+  #waiting: Question[] = [];
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** undefined: there is no such live session. @throws AppError `database-unavailable` */
+  find({ tenantId, userId, sessionId }: ProfileKey): Promise<string | undefined> {
+    return new Promise((resolve, reject) => {
+      const waiting = this.#waiting.push({ tenantId, userId, sessionId, resolve, reject });
+      if (waiting === 1) setImmediate(() => this.#askAll());
+    });
+  }
+
+  #askAll(): void {
+    const questions = this.#waiting;
+    this.#waiting = [];
+    for (let from = 0; from < questions.length; from += MAX_TOGETHER) {
+      void this.#ask(questions.slice(from, from + MAX_TOGETHER));
+    }
+  }
+
+  async #ask(questions: readonly Question[]): Promise<void> {
+    try {
+      const rows = profileRows.parse(
+        await this.#database.query(PROFILES, [
+          questions.map(({ tenantId }) => tenantId),
+          questions.map(({ userId }) => userId),
+          questions.map(({ sessionId }) => sessionId),
+        ]),
+      );
+      for (const [index, { resolve }] of questions.entries()) resolve(rows[index]?.profile ?? undefined);
+    } catch (error) {
+      for (const { reject } of questions) reject(error);
+    }
+  }
+}
 
 const detailsRow = z.object({
   id: z.uuid(),

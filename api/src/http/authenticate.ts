@@ -12,6 +12,7 @@ import { type AccessClaims, type AccessTokens, UnknownKeyError } from '../crypto
 import { AppError } from '../errors.ts';
 import { ACCESS_COOKIE, readCookie } from './cookies.ts';
 import { type Csrf, isUnsafe } from './csrf.ts';
+import { localsOf } from './locals.ts';
 
 type VerifierCallback = (error: unknown, claims?: AccessClaims) => void;
 
@@ -45,17 +46,15 @@ export interface Caller {
   readonly expiresAtMs: number;
 }
 
-const callersByResponse = new WeakMap<Response, Caller>();
-
 /** The caller of a request that `requireSession` let through. */
 export const callerOf = (response: Response): Caller => {
-  const caller = callersByResponse.get(response);
+  const { caller } = localsOf(response);
   if (caller === undefined) throw new TypeError('the route is not behind requireSession');
   return caller;
 };
 
 /** The same where nobody may have been let through: for what is written down about a refusal. */
-export const knownCallerOf = (response: Response): Caller | undefined => callersByResponse.get(response);
+export const knownCallerOf = (response: Response): Caller | undefined => localsOf(response).caller;
 
 /** Passport's reasons to refuse: our own error, or its own for a missing token. */
 const refusal = (reason: unknown): AppError =>
@@ -172,7 +171,7 @@ export const requireSession =
   (identify: Identify): RequestHandler =>
   (request, response, next) => {
     const pass = (caller: Caller): void => {
-      callersByResponse.set(response, caller);
+      localsOf(response).caller = caller;
       next();
     };
     const found = identify(request);

@@ -1,6 +1,6 @@
 /**
  * Handlers one after the other, as Express' router runs them, but without a layer and a match of the path for each: at eight handlers a
- * request that is a cost of its own. Called by http/guard.ts and http/mount.ts.
+ * request that is a cost of its own. Called by app.ts and http/mount.ts.
  */
 import type { NextFunction, RequestHandler } from 'express';
 

@@ -6,9 +6,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Metrics } from '../metrics.ts';
-import { chain } from './chain.ts';
 import { allowOrigins } from './cors.ts';
 import { requireHttps } from './https.ts';
+import { localsOf } from './locals.ts';
 import { securityHeaders } from './security-headers.ts';
 import { negotiateVersion } from './versions.ts';
 import { checkHead } from './wire.ts';
@@ -30,15 +30,15 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 const identify = (): RequestHandler => (request, response, next) => {
   const offered = request.headers['x-request-id'];
   const requestId = typeof offered === 'string' && REQUEST_ID.test(offered) ? offered : randomUUID();
-  response.locals['requestId'] = requestId;
+  localsOf(response).requestId = requestId;
   response.setHeader('X-Request-Id', requestId);
   next();
 };
 
 /** The pattern that matched; for a request that was refused before it got there, the path, where a path is a pattern. */
 const routeOf = (request: Request, response: Response, routes: ReadonlySet<string>): string => {
-  const matched: unknown = response.locals['route'];
-  if (typeof matched === 'string') return matched;
+  const { route } = localsOf(response);
+  if (route !== undefined) return route;
   return routes.has(request.path) ? request.path : 'unmatched';
 };
 
@@ -47,24 +47,20 @@ const count =
   (request, response, next) => {
     const startedMs = performance.now();
     const method = METHODS.has(request.method) ? request.method : 'OTHER';
-    response.once('finish', () => {
+    response.on('finish', () => {
       const seconds = (performance.now() - startedMs) / 1000;
-      const { statusCode } = response;
-      const route = routeOf(request, response, routes);
-      http.requests.inc({ method, route, status: statusCode });
-      http.requestDuration.observe({ method, route, status_class: `${Math.floor(statusCode / 100)}xx` }, seconds);
+      http.answered(method, routeOf(request, response, routes), response.statusCode, seconds);
     });
     next();
   };
 
-export const guard = (deps: GuardDeps): RequestHandler =>
-  chain([
-    identify(),
-    securityHeaders(deps.publicUrl.startsWith('https:')),
-    count(deps.metrics, deps.routes),
-    checkHead,
-    ...(deps.redirectsToHttps ? [requireHttps(deps.publicUrl)] : []),
-    allowOrigins(deps.allowedOrigins),
-    negotiateVersion,
-    deps.generalLimit,
-  ]);
+export const guard = (deps: GuardDeps): readonly RequestHandler[] => [
+  identify(),
+  securityHeaders(deps.publicUrl.startsWith('https:')),
+  count(deps.metrics, deps.routes),
+  checkHead,
+  ...(deps.redirectsToHttps ? [requireHttps(deps.publicUrl)] : []),
+  ...allowOrigins(deps.allowedOrigins),
+  negotiateVersion,
+  deps.generalLimit,
+];

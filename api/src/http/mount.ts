@@ -20,6 +20,7 @@ import {
   type Reply,
 } from './endpoint.ts';
 import { jsonBody } from './json-body.ts';
+import { localsOf } from './locals.ts';
 import { type ModeSource, modeGate } from './mode-gate.ts';
 import { requireCheckedBody } from './signature.ts';
 import { announceDeprecation, UNVERSIONED_PATHS } from './versions.ts';
@@ -133,7 +134,7 @@ const serve =
 const nameRoute =
   (path: string): RequestHandler =>
   (_request, response, next) => {
-    response.locals['route'] = path;
+    localsOf(response).route = path;
     next();
   };
 

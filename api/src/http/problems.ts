@@ -11,6 +11,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { knownCallerOf } from './authenticate.ts';
 import { clientAddress } from './client-address.ts';
+import { localsOf } from './locals.ts';
 
 /** What Express and its body parser throw: an HTTP status and mostly a type. */
 const httpError = z.object({ status: z.int().min(400).max(499), type: z.string().optional() });
@@ -64,12 +65,12 @@ export interface ProblemDeps {
 
 /** What an error came up in: nothing that the client sent but its agent. */
 const contextOf = (request: Request, response: Response): ErrorContext => {
-  const { requestId, route }: Record<string, unknown> = response.locals;
+  const { requestId, route = 'unmatched' } = localsOf(response);
   const caller = knownCallerOf(response);
   return {
-    requestId: typeof requestId === 'string' ? requestId : undefined,
+    requestId,
     method: request.method.slice(0, 10),
-    route: typeof route === 'string' ? route : 'unmatched',
+    route,
     ip: clientAddress(request),
     userAgent: request.get('user-agent'),
     userId: caller?.userId,
@@ -109,7 +110,7 @@ export const problemHandler =
     if (error.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(error.retryAfterSeconds));
     if (status === 401) response.setHeader('WWW-Authenticate', challengeOf(error.code));
     response.status(status).type('application/problem+json');
-    response.send(JSON.stringify(problemOf(error, response.locals['requestId'], detailOf(error, deps.appEnv))));
+    response.send(JSON.stringify(problemOf(error, localsOf(response).requestId, detailOf(error, deps.appEnv))));
   };
 
 /** `/a/{id}` as a pattern of whole paths; undefined for a path without parameters. */

@@ -15,6 +15,7 @@ import { AppError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { clientAddress, clientOf } from './client-address.ts';
 import type { LimitPolicy } from './endpoint.ts';
+import { localsOf } from './locals.ts';
 
 /** A request that was refused for coming too often. */
 export interface Violation {
@@ -61,38 +62,44 @@ export const createRateLimits = (deps: RateLimitDeps): RateLimits => {
 };
 
 /** What express-rate-limit calls a client in the headers of draft 8. */
-const partitionKey = (client: string): string => {
-  const before = partitionKeys.get(client);
-  if (before !== undefined) return before;
-  const key = Buffer.from(hash('sha256', client, 'hex').slice(0, 12)).toString('base64');
-  partitionKeys.set(client, key);
-  return key;
-};
+const partitionKey = (client: string): string =>
+  Buffer.from(hash('sha256', client, 'hex').slice(0, 12)).toString('base64');
 
-const partitionKeys = new LRUCache<string, string>({ maxSize: 10_000, sizeCalculation: () => 1 });
+/** A text for each client, made once while the client keeps coming. */
+const remembered = (make: (client: string) => string): ((client: string) => string) => {
+  const texts = new LRUCache<string, string>({ maxSize: 10_000, sizeCalculation: () => 1 });
+  return (client) => {
+    const before = texts.get(client);
+    if (before !== undefined) return before;
+    const text = make(client);
+    texts.set(client, text);
+    return text;
+  };
+};
 
 /**
  * The limit that every request passes: what express-rate-limit does with the same store, header by header, without its six promises and its
  * hash a request (a test holds the two against each other).
  */
 const generalLimiter = (store: SharedLimit, { limit, windowMs }: Policy, deps: RateLimitDeps): RequestHandler => {
-  const judge = (info: ClientRateLimitInfo, request: Request, response: Response): void => {
+  const policyText = remembered((client) => `"api"; q=${limit}; w=${windowMs / 1000}; pk=:${partitionKey(client)}:`);
+  const judge = (info: ClientRateLimitInfo, client: string, request: Request, response: Response): void => {
     const { totalHits, resetTime } = info;
     const resetSeconds = Math.max(0, Math.ceil(((resetTime?.getTime() ?? 0) - Date.now()) / 1000));
-    const client = clientOf(clientAddress(request));
     response.setHeader('RateLimit', `"api"; r=${Math.max(limit - totalHits, 0)}; t=${resetSeconds}`);
-    response.setHeader('RateLimit-Policy', `"api"; q=${limit}; w=${windowMs / 1000}; pk=:${partitionKey(client)}:`);
+    response.setHeader('RateLimit-Policy', policyText(client));
     if (totalHits <= limit) return;
     response.setHeader('Retry-After', String(resetSeconds));
     refuse('api', deps)(request, response);
   };
   return (request, response, next) => {
-    const counted = store.increment(clientOf(clientAddress(request)));
+    const client = clientOf(clientAddress(request));
+    const counted = store.increment(client);
     if (!(counted instanceof Promise)) {
-      judge(counted, request, response);
+      judge(counted, client, request, response);
       return next();
     }
-    counted.then((info) => judge(info, request, response)).then(() => next(), next);
+    counted.then((info) => judge(info, client, request, response)).then(() => next(), next);
   };
 };
 
@@ -101,13 +108,12 @@ const refuse =
   (policy: LimitPolicy | 'api', { limits, metrics, onViolation }: RateLimitDeps) =>
   (request: Request, response: Response): never => {
     metrics.auth.rateLimitExceeded.inc();
-    const route: unknown = response.locals['route'];
     onViolation({
       policy,
       client: clientOf(clientAddress(request)),
       windowMs: policiesOf(limits)[policy].windowMs,
       method: request.method,
-      route: typeof route === 'string' ? route : 'unmatched',
+      route: localsOf(response).route ?? 'unmatched',
     });
     throw new AppError('rate-limited');
   };

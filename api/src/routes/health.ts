@@ -2,7 +2,7 @@
  * Probes and metrics. Mounted by app.ts before the guard: they are neither counted nor limited, so a canary without users shows no traffic.
  * `live` says that the process answers; `ready` says that it should get requests; `health` says the same to people.
  */
-import { type RequestHandler, type Response, Router } from 'express';
+import type { RequestHandler, Response } from 'express';
 import type { DatabaseState } from '../db/database.ts';
 import type { ModeSource } from '../http/mode-gate.ts';
 import type { Metrics } from '../metrics.ts';
@@ -76,15 +76,29 @@ const answer = (response: Response, body: HealthReport): void => {
   response.status(statusCode).json(body);
 };
 
-export const probeRoutes = (health: Health, { registry }: Metrics): Router =>
-  Router()
-    .get('/api/health/live', (_request, response) => {
-      response.json({ status: 'live' });
-    })
-    .get('/api/health/ready', async (_request, response) => answer(response, await health.report()))
-    .get('/api/metrics', async (_request, response) => {
-      response.type(registry.contentType).send(await registry.metrics());
-    });
+/** Found by their paths, not by a router: every request passes here, and nearly none is one of them. */
+export const probeRoutes = (health: Health, { registry }: Metrics): RequestHandler => {
+  const probes = new Map<string, RequestHandler>([
+    [
+      '/api/health/live',
+      (_request, response) => {
+        response.json({ status: 'live' });
+      },
+    ],
+    ['/api/health/ready', async (_request, response) => answer(response, await health.report())],
+    [
+      '/api/metrics',
+      async (_request, response) => {
+        response.type(registry.contentType).send(await registry.metrics());
+      },
+    ],
+  ]);
+  return (request, response, next) => {
+    const probe = probes.get(request.path);
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    return probe === undefined || !isRead ? next() : probe(request, response, next);
+  };
+};
 
 /** For people and uptime checks: through the guard, like any other request. */
 export const healthRoute =

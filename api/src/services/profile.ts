@@ -7,10 +7,10 @@ import {
   type DetailsRow,
   findDetails,
   findPreferences,
-  findProfile,
   MAX_SETTINGS_LENGTH,
   type Preferences,
   type PreferencesChange,
+  ProfileReader,
   updateDetails,
 } from '../db/profile.ts';
 import { AppError } from '../errors.ts';
@@ -51,14 +51,16 @@ const present = <T>(row: T | undefined): T => {
 
 export class Profiles {
   readonly #database: Database;
+  readonly #reader: ProfileReader;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#reader = new ProfileReader(database);
   }
 
-  /** One query, most of the traffic beside `validate`; JSON as PostgreSQL wrote it. @throws AppError `session-ended` | `database-unavailable` */
+  /** At most one query, most of the traffic beside `validate`; JSON as PostgreSQL wrote it. @throws AppError `session-ended` | `database-unavailable` */
   async me(who: Caller): Promise<string> {
-    return present(await findProfile(this.#database, who));
+    return present(await this.#reader.find(who));
   }
 
   /** @throws AppError `session-ended` | `database-unavailable` */
