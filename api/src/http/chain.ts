@@ -9,7 +9,8 @@ export const chain =
   (request, response, done) => {
     let index = 0;
     const next: NextFunction = (error?: unknown) => {
-      const handler = error === undefined ? handlers[index] : undefined;
+      // A middleware may say null for no error, as cors does; Express takes both.
+      const handler = error === undefined || error === null ? handlers[index] : undefined;
       if (handler === undefined) return done(error);
       index += 1;
       try {

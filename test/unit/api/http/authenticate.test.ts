@@ -5,6 +5,6 @@ import { callerOf } from '../../../../api/src/http/authenticate.ts';
 
 describe('the caller of a request', () => {
   it('is nobody where no session was asked for: a route that forgot to ask fails instead of serving', () => {
-    expect(() => callerOf({} as unknown as Response)).to.throw(TypeError, 'not behind requireSession');
+    expect(() => callerOf({ locals: {} } as unknown as Response)).to.throw(TypeError, 'not behind requireSession');
   });
 });
