@@ -1,0 +1,89 @@
+/**
+ * `kubectl authrollout`: what a rollout does, in words and figures, and the few things that a person may do to it. The entry: options, then the
+ * user's kubeconfig, then the command; every error ends here as a sentence that says what to do.
+ */
+import { KubeConfig } from '@kubernetes/client-node';
+import { type ApiError, isApiError } from '../clients/api-error.ts';
+import { Transport } from '../clients/transport.ts';
+import { CommandError, runCommand, type Terminal } from './commands.ts';
+import { EXIT } from './conclusion.ts';
+import { HELP, type Options, parseOptions, UsageError } from './options.ts';
+import { Rollouts } from './rollouts.ts';
+
+/** Runs one command line and resolves to the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  let options: Options | undefined;
+  try {
+    options = parseOptions(args);
+    if (options === undefined) {
+      console.log(HELP);
+      return EXIT.done;
+    }
+    const kubeConfig = configOf(options);
+    const namespace =
+      options.namespace ?? kubeConfig.getContextObject(kubeConfig.getCurrentContext())?.namespace ?? 'default';
+    const rollouts = new Rollouts(new Transport(kubeConfig));
+    return await runCommand({ rollouts, options, namespace, terminal: terminal() });
+  } catch (error) {
+    console.error(`error: ${sentence(error, options)}`);
+    if (error instanceof UsageError) console.error('\nkubectl authrollout --help shows the commands and their options');
+    return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+  }
+}
+
+function configOf({ kubeconfig, context }: Options): KubeConfig {
+  const config = new KubeConfig();
+  try {
+    if (kubeconfig === undefined) config.loadFromDefault();
+    else config.loadFromFile(kubeconfig);
+  } catch (cause) {
+    throw new CommandError(`${kubeconfig ?? 'the kubeconfig'} cannot be read: ${messageOf(cause)}`);
+  }
+  if (context === undefined) return config;
+  if (config.getContextObject(context) === null) {
+    const known = config.getContexts().map(({ name }) => name);
+    throw new CommandError(`no context ${context} in the kubeconfig: it has ${known.join(', ') || 'none'}`);
+  }
+  config.setCurrentContext(context);
+  return config;
+}
+
+function terminal(): Terminal {
+  const isInteractive = process.stdout.isTTY;
+  return {
+    isInteractive,
+    columns: isInteractive ? process.stdout.columns : 200,
+    hasColour: isInteractive && process.env['NO_COLOR'] === undefined,
+    write: (text) => process.stdout.write(text),
+    nowMs: () => Date.now(),
+  };
+}
+
+function sentence(error: unknown, options: Options | undefined): string {
+  return isApiError(error) ? apiSentence(error, options) : messageOf(error);
+}
+
+function apiSentence(error: ApiError, options: Options | undefined): string {
+  const name = options?.name ?? '';
+  if (isApiError(error, 'ERR_API_NOT_FOUND')) {
+    return name === ''
+      ? 'this cluster knows no AuthRollout: install charts/latchkey-operator, which brings the CRD'
+      : `no AuthRollout ${name} there: kubectl authrollout list -A shows all of them (${error.message})`;
+  }
+  if (isApiError(error, 'ERR_API_FORBIDDEN')) {
+    return `not allowed: ${error.message}. Ask for the verbs get, list and, to change one, patch on authrollouts.latchkey.dev`;
+  }
+  if (isApiError(error, 'ERR_API_CONFLICT')) {
+    return `${name} has changed meanwhile, nothing was written: look at its status and try again`;
+  }
+  if (isApiError(error, 'ERR_API_UNREACHABLE', 'ERR_API_DEADLINE')) {
+    return `the API server does not answer (${error.message}): is the context right? --context names another`;
+  }
+  return error.message;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

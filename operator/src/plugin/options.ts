@@ -1,0 +1,126 @@
+/** What the command line asks for. Called by main.ts first; commands.ts reads the result. */
+import { parseArgs } from 'node:util';
+import { DURATION_PATTERN, durationToMs } from '../core/duration.ts';
+
+export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
+
+  list              every AuthRollout with its step, weight and what it waits for
+  status NAME       steps, figures against thresholds, decisions, next check; --watch keeps drawing until the run has ended
+  history NAME      the newest decisions, oldest first
+  approve NAME      open the way up that a P1 or P2 has closed; needs --as and --reason
+  pause NAME        hold every way up; taking traffic away is never paused
+  resume NAME       undo pause
+
+  -n, --namespace NS    default: the context's
+  -A, --all-namespaces  list: of every namespace
+      --context NAME    default: the kubeconfig's current one
+      --kubeconfig FILE default: KUBECONFIG, or ~/.kube/config
+  -o, --output FORMAT   text (default) or json
+  -w, --watch           status: until promoted (exit 0) or taken back (exit 3)
+      --as ROLE         approve: on-call or team-lead, as status says
+      --reason TEXT     approve: why, at most 512 characters; kept in the object
+      --valid-for TIME  approve: until when it counts (default: 1h)
+      --dry-run         approve, pause, resume: let the API server check it and change nothing
+  -h, --help
+
+exit codes: 0 done, and status: runs or is promoted; 1 failed; 2 wrong usage; 3 status: taken back; 4 status: waits for a person`;
+
+export const COMMANDS = ['list', 'status', 'history', 'approve', 'pause', 'resume'] as const;
+export type Command = (typeof COMMANDS)[number];
+export type Role = 'on-call' | 'team-lead';
+
+export interface Options {
+  readonly command: Command;
+  /** Given for every command but list. */
+  readonly name: string;
+  readonly namespace: string | undefined;
+  readonly allNamespaces: boolean;
+  readonly context: string | undefined;
+  readonly kubeconfig: string | undefined;
+  readonly output: 'text' | 'json';
+  readonly watch: boolean;
+  readonly dryRun: boolean;
+  readonly role: Role | undefined;
+  readonly reason: string | undefined;
+  readonly validForMs: number;
+}
+
+/** Names what is wrong with the command line and what to write instead. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+const MAX_REASON = 512;
+
+/** @returns undefined when only the help was asked for. @throws {UsageError} */
+export function parseOptions(args: readonly string[]): Options | undefined {
+  const { values, positionals } = parsed(args);
+  if (values.help === true || positionals[0] === 'help') return undefined;
+  const [word, name, ...rest] = positionals;
+  const command = COMMANDS.find((known) => known === word);
+  if (command === undefined) {
+    throw new UsageError(
+      `${word === undefined ? 'no command' : `no command ${word}`}: use one of ${COMMANDS.join(', ')}`,
+    );
+  }
+  if (rest.length > 0) throw new UsageError(`one name at a time: ${rest.join(' ')} is too much`);
+  if (command !== 'list' && name === undefined) throw new UsageError(`${command}: name an AuthRollout`);
+  if (command === 'list' && name !== undefined) throw new UsageError(`list takes no name: use status ${name}`);
+  return {
+    command,
+    name: name ?? '',
+    namespace: values.namespace,
+    allNamespaces: values['all-namespaces'] === true,
+    context: values.context,
+    kubeconfig: values.kubeconfig,
+    output: outputOf(values.output),
+    watch: values.watch === true,
+    dryRun: values['dry-run'] === true,
+    ...(command === 'approve' ? approvalOf(values) : { role: undefined, reason: undefined, validForMs: 0 }),
+  };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        namespace: { type: 'string', short: 'n' },
+        'all-namespaces': { type: 'boolean', short: 'A' },
+        context: { type: 'string' },
+        kubeconfig: { type: 'string' },
+        output: { type: 'string', short: 'o', default: 'text' },
+        watch: { type: 'boolean', short: 'w' },
+        as: { type: 'string' },
+        reason: { type: 'string' },
+        'valid-for': { type: 'string', default: '1h' },
+        'dry-run': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function outputOf(text: string): 'text' | 'json' {
+  if (text === 'text' || text === 'json') return text;
+  throw new UsageError(`--output ${text}: use text or json`);
+}
+
+function approvalOf(values: {
+  readonly as?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly 'valid-for': string;
+}): Pick<Options, 'role' | 'reason' | 'validForMs'> {
+  const { as: role, reason = '', 'valid-for': validFor } = values;
+  if (role !== 'on-call' && role !== 'team-lead') throw new UsageError('approve: say --as on-call or --as team-lead');
+  if (reason === '') throw new UsageError('approve: say why with --reason "…"');
+  if (reason.length > MAX_REASON) throw new UsageError(`--reason: ${reason.length} characters, at most ${MAX_REASON}`);
+  const validForMs = durationToMs(validFor);
+  if (!DURATION_PATTERN.test(validFor) || validForMs === 0) {
+    throw new UsageError(`--valid-for ${validFor}: write a duration such as 30m or 1h`);
+  }
+  return { role, reason, validForMs };
+}

@@ -1,0 +1,53 @@
+/** The plugin's command line: what is accepted, and that a refusal says what to write instead. */
+import { expect } from 'chai';
+import { parseOptions, UsageError } from '../../../../operator/src/plugin/options.ts';
+
+describe('the command line of the plugin', () => {
+  it('takes a command, a name and options in any order', () => {
+    const options = parseOptions([
+      '-n',
+      'auth',
+      'approve',
+      'auth-api',
+      '--as',
+      'on-call',
+      '--reason',
+      'seen',
+      '--valid-for',
+      '30m',
+    ]);
+    expect(options).to.include({
+      command: 'approve',
+      name: 'auth-api',
+      namespace: 'auth',
+      role: 'on-call',
+      reason: 'seen',
+    });
+    expect(options).to.include({ validForMs: 1_800_000, dryRun: false, output: 'text' });
+  });
+
+  it('is asked for help by an option or a word', () => {
+    expect(parseOptions(['status', '--help'])).to.equal(undefined);
+    expect(parseOptions(['help'])).to.equal(undefined);
+  });
+
+  for (const [args, says] of [
+    [[], 'no command: use one of list, status'],
+    [['promote', 'x'], 'no command promote'],
+    [['status'], 'name an AuthRollout'],
+    [['status', 'a', 'b'], 'one name at a time: b'],
+    [['list', 'a'], 'use status a'],
+    [['list', '-o', 'yaml'], '--output yaml: use text or json'],
+    [['approve', 'a', '--reason', 'x'], 'say --as on-call or --as team-lead'],
+    [['approve', 'a', '--as', 'boss', '--reason', 'x'], 'say --as on-call or --as team-lead'],
+    [['approve', 'a', '--as', 'on-call'], 'say why with --reason'],
+    [['approve', 'a', '--as', 'on-call', '--reason', 'x'.repeat(513)], '513 characters, at most 512'],
+    [['approve', 'a', '--as', 'on-call', '--reason', 'x', '--valid-for', '1 day'], 'such as 30m or 1h'],
+    [['approve', 'a', '--as', 'on-call', '--reason', 'x', '--valid-for', '0s'], 'such as 30m or 1h'],
+    [['status', 'a', '--frob'], '--frob'],
+  ] as const) {
+    it(`refuses ${args.join(' ').slice(0, 60) || 'nothing at all'}`, () => {
+      expect(() => parseOptions(args)).to.throw(UsageError, says);
+    });
+  }
+});
