@@ -3,7 +3,7 @@
  * user's kubeconfig, then the command; every error ends here as a sentence that says what to do.
  */
 import { KubeConfig } from '@kubernetes/client-node';
-import { type ApiError, isApiError } from '../clients/api-error.ts';
+import { type ApiError, type ApiErrorCode, isApiError } from '../clients/api-error.ts';
 import { Transport } from '../clients/transport.ts';
 import { CommandError, runCommand, type Terminal } from './commands.ts';
 import { EXIT } from './conclusion.ts';
@@ -63,23 +63,26 @@ function sentence(error: unknown, options: Options | undefined): string {
   return isApiError(error) ? apiSentence(error, options) : messageOf(error);
 }
 
-function apiSentence(error: ApiError, options: Options | undefined): string {
+function apiSentence({ code, message }: ApiError, options: Options | undefined): string {
   const name = options?.name ?? '';
-  if (isApiError(error, 'ERR_API_NOT_FOUND')) {
-    return name === ''
-      ? 'this cluster knows no AuthRollout: install charts/latchkey-operator, which brings the CRD'
-      : `no AuthRollout ${name} there: kubectl authrollout list -A shows all of them (${error.message})`;
-  }
-  if (isApiError(error, 'ERR_API_FORBIDDEN')) {
-    return `not allowed: ${error.message}. Ask for the verbs get, list and, to change one, patch on authrollouts.latchkey.dev`;
-  }
-  if (isApiError(error, 'ERR_API_CONFLICT')) {
-    return `${name} has changed meanwhile, nothing was written: look at its status and try again`;
-  }
-  if (isApiError(error, 'ERR_API_UNREACHABLE', 'ERR_API_DEADLINE')) {
-    return `the API server does not answer (${error.message}): is the context right? --context names another`;
-  }
-  return error.message;
+  if (code === 'ERR_API_NOT_FOUND' && name === '')
+    return 'this cluster knows no AuthRollout: install charts/latchkey-operator, which brings the CRD';
+  return ADVICE[code]?.(name, message) ?? message;
+}
+
+/** What to do about it, where there is more to say than the apiserver does. */
+const ADVICE: Readonly<Partial<Record<ApiErrorCode, (name: string, message: string) => string>>> = {
+  ERR_API_NOT_FOUND: (name, message) =>
+    `no AuthRollout ${name} there: kubectl authrollout list -A shows all of them (${message})`,
+  ERR_API_FORBIDDEN: (_name, message) =>
+    `not allowed: ${message}. Ask for the verbs get, list and, to change one, patch on authrollouts.latchkey.dev`,
+  ERR_API_CONFLICT: (name) => `${name} has changed meanwhile, nothing was written: look at its status and try again`,
+  ERR_API_UNREACHABLE: (_name, message) => unanswered(message),
+  ERR_API_DEADLINE: (_name, message) => unanswered(message),
+};
+
+function unanswered(message: string): string {
+  return `the API server does not answer (${message}): is the context right? --context names another`;
 }
 
 function messageOf(error: unknown): string {
