@@ -3,6 +3,7 @@ import { type AppDeps, type AppOptions, createApp } from './app.ts';
 import { connectRedis, type RedisConnections, watchRedis } from './cache/redis.ts';
 import { type Config, ConfigError, type Secrets } from './config.ts';
 import { HashQueue, hashWidth } from './crypto/hash-queue.ts';
+import { yieldToEventLoop } from './crypto/hash-threads.ts';
 import { createPasswords } from './crypto/passwords.ts';
 import { findOrganization } from './db/accounts.ts';
 import { Database, type DatabaseState } from './db/database.ts';
@@ -56,6 +57,7 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
   const { config, log } = deps;
   const resources = open(deps);
   const { database, redis, queue, lifetime, modes, sessionParts } = resources;
+  const yieldingThreads = await yieldToEventLoop();
   const state = await database.state();
   const violation = await violationIn(state, database, config);
   if (violation !== undefined) {
@@ -70,7 +72,7 @@ export const startService = async (deps: ServiceDeps): Promise<Service> => {
   }
   const port = await lifetime.listen(createApp(assemble(deps, resources), deps), config.port);
   const stopBackground = startBackground(deps, resources);
-  log.info({ port, hashWidth: queue.width, appEnv: config.appEnv }, 'listening');
+  log.info({ port, hashWidth: queue.width, yieldingThreads, appEnv: config.appEnv }, 'listening');
   return {
     port,
     stop: async () => {

@@ -89,12 +89,13 @@ const detailOf = (error: AppError, appEnv: ProblemDeps['appEnv']): string | unde
 const report = (deps: ProblemDeps, error: AppError, context: ErrorContext): void => {
   const { status, kind } = PROBLEMS[error.code];
   deps.metrics.auth.errors.inc({ error_type: kind });
-  deps.errorTracker.track(error, context);
   // What the schemas let through and the database could not store (db/sqlstate.ts): a gap of ours, though the input was at fault.
   if (error.code === 'invalid-request' && error.cause !== undefined)
     deps.log.warn({ error, ...context }, 'unstorable input');
-  // A refusal under overload is no fault, and a line for each would take cores from those that are served: the metric has them.
-  if (status < 500 || kind === 'overload') return;
+  // A refusal under overload is no fault, and a line and a record for each would take cores from those that are served: the metric has them.
+  if (kind === 'overload') return;
+  deps.errorTracker.track(error, context);
+  if (status < 500) return;
   const category = categoryOf({ code: error.code, status, kind }, error);
   deps.log[status === 500 ? 'error' : 'warn']({ error, code: error.code, category, ...context }, 'request failed');
 };
