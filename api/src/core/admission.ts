@@ -10,10 +10,10 @@ export interface QueueState {
   readonly averageHashMs: number;
 }
 
-/** When a newcomer's hash may be expected to end. A third of a second is left to the hashes that turn out slower, and to the database. */
-export const MAX_STAY_MS = 1_650;
+/** When a newcomer's hash may be expected to end. The rest of two seconds is for hashes that turn out slower, since they step back behind everything else (crypto/hash-threads.ts), and for the database. */
+export const MAX_STAY_MS = 1_400;
 /** Beyond it an answer is worth nothing: whose turn comes too late is refused at its turn. */
-export const PATIENCE_MS = 1_900;
+export const PATIENCE_MS = 1_650;
 /** Memory bound for the case of a very cheap hash. */
 export const MAX_WAITING = 1_000;
 
