@@ -160,7 +160,7 @@ describe('the hash queue', () => {
   it('refuses at once, with Retry-After, who would wait too long', async () => {
     const queue = new HashQueue(1);
     const gate = open();
-    const runs = Array.from({ length: 6 }, () => queue.run(gate.work)); // 250 ms each: six fit into 1.65 s
+    const runs = Array.from({ length: 5 }, () => queue.run(gate.work)); // 250 ms each: five fit into 1.4 s
     expect(() => queue.refuseWhenFull())
       .to.throw()
       .with.property('code', 'overloaded');
