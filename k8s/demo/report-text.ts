@@ -1,8 +1,9 @@
 // Writes the demo's report for a person. Called by demo.ts with the report that report.ts made. Pure.
+
+import { verdictText } from '../../operator/src/plugin/drawing.ts';
 import type { CheckResult } from './record.ts';
 import type { Claim, Report, RolloutReport, StepLine } from './report.ts';
 import { elapsedText } from './stage.ts';
-import { verdictText } from './view.ts';
 
 export function reportLines(report: Report, columns: number): string[] {
   return linesOf(report).flatMap((line) => wrap(line, columns));

@@ -1,5 +1,6 @@
 // Draws a running rollout: step, weight, severity, the figures against their thresholds, what happened when, and what the
 // clients see. Called by rollout.ts at every change; its lines go to the terminal (stage.ts). Pure.
+import { bar, painter, stepsText, verdictText } from '../../operator/src/plugin/drawing.ts';
 import { type Answer, countAnswers } from './answers.ts';
 import type { CheckResult, Happening, RolloutRecord } from './record.ts';
 import { elapsedText } from './stage.ts';
@@ -18,10 +19,12 @@ export interface ViewInput {
 
 const shownHappenings = 7;
 const trafficWindowMs = 2_000;
-const bold = (text: string): string => `\x1b[1m${text}\x1b[0m`;
-const dim = (text: string): string => `\x1b[2m${text}\x1b[0m`;
-const red = (text: string): string => `\x1b[31m${text}\x1b[0m`;
-const green = (text: string): string => `\x1b[32m${text}\x1b[0m`;
+const weightCells = 40;
+const paint = painter(true);
+const bold = (text: string): string => paint(text, 'bold');
+const dim = (text: string): string => paint(text, 'dim');
+const red = (text: string): string => paint(text, 'red');
+const green = (text: string): string => paint(text, 'green');
 
 export function drawRollout(input: ViewInput): string[] {
   const elapsed = elapsedText(input.nowMs - input.startedAtMs);
@@ -29,7 +32,7 @@ export function drawRollout(input: ViewInput): string[] {
     '',
     `  ${bold(input.title)}  ${input.from} → ${input.to}  ${dim(elapsed)}`,
     '',
-    `  step      ${stepsLine(input.record)}`,
+    `  step      ${stepsText(input.record.schedule, input.record.status, paint)}`,
     `  weight    ${weightLine(input.record.weight ?? 0)}`,
     `  state     ${stateLine(input.record)}`,
     '',
@@ -41,24 +44,8 @@ export function drawRollout(input: ViewInput): string[] {
   ];
 }
 
-function stepsLine(record: RolloutRecord): string {
-  const { status, schedule } = record;
-  const isRunning = status?.phase === 'Progressing' || status?.phase === 'Promoting';
-  const current = isRunning ? (status?.stepIndex ?? -1) : -1;
-  const isDone = status?.phase === 'Succeeded';
-  return schedule
-    .map(({ weight }, index) => {
-      const text = `${weight} %`;
-      if (isDone || index < current) return green(`✓ ${text}`);
-      return index === current ? bold(`● ${text}`) : dim(`· ${text}`);
-    })
-    .join('   ');
-}
-
 function weightLine(weight: number): string {
-  const cells = 40;
-  const filled = weight === 0 ? 0 : Math.max(1, Math.round((weight / 100) * cells));
-  return `${bold(`${String(Math.round(weight)).padStart(3)} %`)}  ${'█'.repeat(filled)}${dim('░'.repeat(cells - filled))}`;
+  return `${bold(`${String(Math.round(weight)).padStart(3)} %`)}  ${bar(weight / 100, weightCells, paint)}`;
 }
 
 function stateLine(record: RolloutRecord): string {
@@ -83,11 +70,6 @@ function figureRow(result: CheckResult): string {
   const threshold = (result.threshold ?? '').slice(0, 14);
   const verdict = result.verdict === 'pass' ? green('pass') : red(verdictText(result));
   return `${result.check.padEnd(20)} ${value.padStart(12)}   ${threshold.padEnd(14)} ${verdict}`;
-}
-
-/** A verdict in words: pass, fail P1, unknown NoData. */
-export function verdictText(result: CheckResult): string {
-  return [result.verdict, result.severity ?? result.why ?? ''].join(' ').trim();
 }
 
 function trafficLine(input: ViewInput): string {

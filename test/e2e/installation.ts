@@ -162,7 +162,7 @@ export const steadyTraffic = ({ k6, gatewayUrl }: Place, hostname: string, load:
     untilSignedIn: users,
   });
 
-export const trafficSettings = (hostname: string, load = steadyLoad) => ({
+export const trafficSettings = (hostname: string, load: OfferedLoad) => ({
   HOST: hostname,
   RATE: String(load.requestsPerSecond),
   SIGN_IN_EVERY_MS: '100',

@@ -5,7 +5,7 @@ import type { Answer } from '../../k8s/demo/answers.ts';
 import type { Recorder } from '../../k8s/demo/record.ts';
 import { decisionsOf } from '../../k8s/demo/report.ts';
 import { startTraffic } from '../../k8s/demo/traffic.ts';
-import { verdictText } from '../../k8s/demo/view.ts';
+import { verdictText } from '../../operator/src/plugin/drawing.ts';
 import { markTraffic, percentile95 } from '../support/traffic.ts';
 import {
   exposureLoad,
@@ -55,7 +55,8 @@ describe('a sick rollout', function () {
 
   it('loses its traffic too when only a tenth of its logins fail, once the evidence is in', async () => {
     const { recorder, place } = installation();
-    const settings = { ...trafficSettings(host), RATE: '120', USERS: '16', LOGINS_PER_S: '60', RETRY_SIGN_IN_MS: '0' };
+    const load = { requestsPerSecond: 120, loginsPerSecond: 60 };
+    const settings = { ...trafficSettings(host, load), USERS: '16', RETRY_SIGN_IN_MS: '0' };
     const traffic = await startTraffic({ k6: place.k6, baseUrl: place.gatewayUrl, settings });
     const sinceMs = Date.now();
     try {

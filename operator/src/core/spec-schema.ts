@@ -87,8 +87,11 @@ export const matrixSchema = z.strictObject({
   dataLoss: z.strictObject({ p0: count.default(1) }).prefault({}),
 });
 
+/** What fits into spec.approvals; the plugin keeps to it before it asks. */
+export const APPROVAL_LIMITS = { entries: 20, by: 128, reason: 512 } as const;
+
 const approval = z.strictObject({
-  by: z.string().min(1).max(128).describe('Who approves.'),
+  by: z.string().min(1).max(APPROVAL_LIMITS.by).describe('Who approves.'),
   role: z.enum(['on-call', 'team-lead']),
   revision: z
     .string()
@@ -96,7 +99,7 @@ const approval = z.strictObject({
     .describe('The revision the approval is for: status.revision.'),
   stepIndex: z.int().min(0).max(19).describe('The step the approval is for: status.approvalNeeded.stepIndex.'),
   expiresAt: z.iso.datetime().max(32),
-  reason: z.string().max(512).optional(),
+  reason: z.string().max(APPROVAL_LIMITS.reason).optional(),
 });
 
 const runbookSchedule = [
@@ -132,7 +135,7 @@ export const specSchema = z.strictObject({
         .describe('How long each stage of taking the traffic away may last before the next, harder one.'),
     })
     .prefault({}),
-  approvals: z.array(approval).max(20).default([]),
+  approvals: z.array(approval).max(APPROVAL_LIMITS.entries).default([]),
   paused: z.boolean().default(false).describe('Holds every way up. Taking traffic away is never paused.'),
 });
 

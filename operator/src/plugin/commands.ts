@@ -1,5 +1,6 @@
 /** What each command does: reads through rollouts.ts, writes lines, and says the exit code. Called by main.ts. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { APPROVAL_LIMITS } from '../core/spec-schema.ts';
 import { conclusionOf, EXIT, exitCodeOf } from './conclusion.ts';
 import type { Options } from './options.ts';
 import type { PatchStep, Rollout, Rollouts } from './rollouts.ts';
@@ -28,8 +29,6 @@ export interface CommandDeps {
 
 const LOOK_EVERY_MS = 1_000;
 const CLEAR = '\x1b[H\x1b[J';
-const MAX_APPROVALS = 20;
-const MAX_NAME = 128;
 
 /** Runs the command and resolves to the exit code. @throws {ApiError} @throws {CommandError} */
 export function runCommand(deps: CommandDeps): Promise<number> {
@@ -137,7 +136,7 @@ async function approve({ rollouts, options, namespace, terminal }: CommandDeps):
   }
   const nowMs = terminal.nowMs();
   const approval = {
-    by: (await rollouts.whoAmI()).slice(0, MAX_NAME),
+    by: (await rollouts.whoAmI()).slice(0, APPROVAL_LIMITS.by),
     role: needed.role,
     revision: status.revision,
     stepIndex: needed.stepIndex,
@@ -145,7 +144,7 @@ async function approve({ rollouts, options, namespace, terminal }: CommandDeps):
     reason: options.reason ?? '',
   };
   const kept = approvals.filter((entry) => isValidAt(entry, nowMs));
-  if (kept.length >= MAX_APPROVALS)
+  if (kept.length >= APPROVAL_LIMITS.entries)
     throw new CommandError(`spec.approvals holds ${kept.length} already: remove one that is not needed`);
   const steps: readonly PatchStep[] = [
     { op: 'test', path: '/status/revision', value: status.revision },

@@ -1,6 +1,7 @@
 /** What the command line asks for. Called by main.ts first; commands.ts reads the result. */
 import { parseArgs } from 'node:util';
 import { DURATION_PATTERN, durationToMs } from '../core/duration.ts';
+import { APPROVAL_LIMITS, type ApprovalRole } from '../core/spec-schema.ts';
 
 export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
 
@@ -27,7 +28,6 @@ exit codes: 0 done, and status: runs or is promoted; 1 failed; 2 wrong usage; 3 
 
 export const COMMANDS = ['list', 'status', 'history', 'approve', 'pause', 'resume'] as const;
 export type Command = (typeof COMMANDS)[number];
-export type Role = 'on-call' | 'team-lead';
 
 export interface Options {
   readonly command: Command;
@@ -40,7 +40,7 @@ export interface Options {
   readonly output: 'text' | 'json';
   readonly watch: boolean;
   readonly dryRun: boolean;
-  readonly role: Role | undefined;
+  readonly role: ApprovalRole | undefined;
   readonly reason: string | undefined;
   readonly validForMs: number;
 }
@@ -49,8 +49,6 @@ export interface Options {
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
-
-const MAX_REASON = 512;
 
 /** @returns undefined when only the help was asked for. @throws {UsageError} */
 export function parseOptions(args: readonly string[]): Options | undefined {
@@ -117,7 +115,8 @@ function approvalOf(values: {
   const { as: role, reason = '', 'valid-for': validFor } = values;
   if (role !== 'on-call' && role !== 'team-lead') throw new UsageError('approve: say --as on-call or --as team-lead');
   if (reason === '') throw new UsageError('approve: say why with --reason "…"');
-  if (reason.length > MAX_REASON) throw new UsageError(`--reason: ${reason.length} characters, at most ${MAX_REASON}`);
+  const most = APPROVAL_LIMITS.reason;
+  if (reason.length > most) throw new UsageError(`--reason: ${reason.length} characters, at most ${most}`);
   const validForMs = durationToMs(validFor);
   if (!DURATION_PATTERN.test(validFor) || validForMs === 0) {
     throw new UsageError(`--valid-for ${validFor}: write a duration such as 30m or 1h`);

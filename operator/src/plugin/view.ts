@@ -2,6 +2,7 @@
 import { durationToMs, msToDuration } from '../core/duration.ts';
 import type { DecisionRecord, Status } from '../core/status.ts';
 import { conclusionOf, waitsFor } from './conclusion.ts';
+import { bar, type Paint, painter, stepsText, verdictText } from './drawing.ts';
 import type { Rollout } from './rollouts.ts';
 
 export interface Canvas {
@@ -24,16 +25,9 @@ const QUIET: Readonly<Record<string, string>> = {
   Drifted: 'False',
 };
 
-const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
-type Paint = (text: string, how: keyof typeof CODES) => string;
-
-function painter({ hasColour }: Canvas): Paint {
-  return (text, how) => (hasColour ? `\x1b[${CODES[how]}m${text}\x1b[0m` : text);
-}
-
 /** The whole state of one rollout. */
 export function drawStatus(rollout: Rollout, canvas: Canvas): readonly string[] {
-  const paint = painter(canvas);
+  const paint = painter(canvas.hasColour);
   const waiting = waitsFor(rollout);
   return [
     `${paint(`${rollout.namespace}/${rollout.name}`, 'bold')}   ${stateText(rollout, paint)}`,
@@ -74,14 +68,13 @@ function stateText(rollout: Rollout, paint: Paint): string {
     .join('   ');
 }
 
-function runLines(rollout: Rollout, { nowMs }: Canvas, paint: Paint): readonly string[] {
-  const { status } = rollout;
+function runLines({ spec, status }: Rollout, { nowMs }: Canvas, paint: Paint): readonly string[] {
   if (status === undefined) return [];
   const from = status.stableRevision ?? '–';
   const to = status.revision ?? '–';
   return [
     row('revision', to === from ? `${to}, which stable serves` : `${from} → ${to}`),
-    row('steps', stepsText(rollout, paint)),
+    row('steps', stepsText(spec?.schedule ?? [], status, paint)),
     row('weight', weightText(status.weight ?? 0, paint)),
     ...(status.stepStartedAt === undefined || status.phase !== 'Progressing'
       ? []
@@ -90,25 +83,8 @@ function runLines(rollout: Rollout, { nowMs }: Canvas, paint: Paint): readonly s
   ];
 }
 
-function stepsText({ spec, status }: Rollout, paint: Paint): string {
-  const isRunning = status?.phase === 'Progressing' || status?.phase === 'Promoting';
-  const current = isRunning ? (status?.stepIndex ?? -1) : -1;
-  return (spec?.schedule ?? [])
-    .map(({ weight }, index) => {
-      if (status?.phase === 'Succeeded' || index < current) return paint(`✓ ${weight} %`, 'green');
-      return index === current ? paint(`● ${weight} %`, 'bold') : paint(`· ${weight} %`, 'dim');
-    })
-    .join('   ');
-}
-
 function weightText(weight: number, paint: Paint): string {
   return `${String(weight).padStart(3)} %  ${bar(weight / 100, WEIGHT_CELLS, paint)}`;
-}
-
-/** At least one cell as soon as there is something. */
-function bar(share: number, cells: number, paint: Paint): string {
-  const filled = share <= 0 ? 0 : Math.max(1, Math.round(Math.min(1, share) * cells));
-  return `${'█'.repeat(filled)}${paint('░'.repeat(cells - filled), 'dim')}`;
 }
 
 function stepText(status: Status, nowMs: number): string {
@@ -143,12 +119,11 @@ function figures({ status }: Rollout, { nowMs }: Canvas, paint: Paint): readonly
 }
 
 function figureText(result: Result, paint: Paint): string {
-  const { check, value = '–', threshold = '–', verdict, severity, why, requests } = result;
-  const said = [verdict, severity ?? why ?? ''].join(' ').trim();
+  const { check, value = '–', threshold = '–', verdict, requests } = result;
   const how = verdict === 'pass' ? 'green' : verdict === 'fail' ? 'red' : 'yellow';
   const of = requests === undefined ? '' : paint(`  ${requests} requests`, 'dim');
   const share = bar(shareOf(value, threshold), FIGURE_CELLS, paint);
-  return `${check.padEnd(16)} ${share} ${value.padStart(14)} of ${threshold.padEnd(16)} ${paint(said, how)}${of}`;
+  return `${check.padEnd(16)} ${share} ${value.padStart(14)} of ${threshold.padEnd(16)} ${paint(verdictText(result), how)}${of}`;
 }
 
 /** How near a figure is to its threshold; 0 where one of them is no number. */
