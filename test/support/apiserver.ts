@@ -8,10 +8,10 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../../api/src/embedded/free-port.ts';
 import { partsFor } from '../../k8s/local/parts.ts';
 
 export interface TestApiserver {
@@ -236,15 +236,11 @@ function httpStatus(url: string): Promise<number> {
   });
 }
 
+/** Different ones, outside the range in which clients get theirs: a server that is killed comes back to its port. */
 async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => net.createServer());
-  const ports: number[] = [];
-  for (const server of servers) {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    ports.push(portOf(server));
-  }
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await freePort());
+  return [...ports];
 }
 
 async function stopChild(child: ChildProcess): Promise<void> {
@@ -254,9 +250,4 @@ async function stopChild(child: ChildProcess): Promise<void> {
   const hard = setTimeout(() => child.kill('SIGKILL'), 5_000);
   await ended;
   clearTimeout(hard);
-}
-
-function portOf(server: net.Server): number {
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
