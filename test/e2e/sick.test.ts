@@ -52,6 +52,12 @@ describe('a sick rollout', function () {
     }
     expect(percentile95(exposuresMs)).to.be.at.most(exposureLimitMs);
   });
+});
+
+describe('a rollout that is a little sick', function () {
+  this.timeout(rolloutDeadlineMs * 2);
+  // Its logins are the load here; with the exposure's requests beside them two cores answer late, and the latency's P2 comes first.
+  const installation = useInstallation();
 
   it('loses its traffic too when only a tenth of its logins fail, once the evidence is in', async () => {
     const { recorder, place } = installation();
