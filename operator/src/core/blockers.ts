@@ -10,14 +10,18 @@ import type { Draft, Scene } from './scene.ts';
 
 /**
  * The process died between the route's write and the status: the status catches up before anything else is written. Should
- * somebody have raised the weight meanwhile, the same write is made again, word for word, so that nothing it says is lost.
+ * somebody have raised the weight meanwhile, or lowered the ceiling, the same write is made again, word for word but for a weight
+ * above the ceiling, so that nothing it says is lost.
  */
-export function catchUp({ run, route, live }: Scene): Draft | undefined {
+export function catchUp({ run, route, live, spec }: Scene): Draft | undefined {
   if (!run.isAheadOfStatus) return undefined;
   const record = readRecord(route?.write);
   const message = `the route has our write of ${run.writtenAt ?? 'unknown time'} (${run.weight ?? 0}%), the status had not: going on from there`;
-  if (record === undefined || (live ?? 0) <= record.weight) return { kind: 'hold', reason: 'Recovered', message };
-  const { decision, reason, weight, revision, stepIndex } = record;
+  // While stable was never ready the target serves everything, and no ceiling is meant for that.
+  const ceiling = run.phase === 'Initializing' ? 100 : spec.maxWeight;
+  const weight = Math.min(record?.weight ?? 0, ceiling);
+  if (record === undefined || (live ?? 0) <= weight) return { kind: 'hold', reason: 'Recovered', message };
+  const { decision, reason, revision, stepIndex } = record;
   return {
     kind: decision,
     reason: REASONS.find((known) => known === reason) ?? 'Recovered',

@@ -78,7 +78,7 @@ function lifecycle(
   const ready = isReady(observation, decision, run);
   const stalled = !ready && STALLING.has(reason);
   const isUnderWay = run.phase === 'Initializing' || run.phase === 'Progressing' || run.phase === 'Promoting';
-  const progressing = isUnderWay && !stalled && reason !== 'Paused';
+  const progressing = isUnderWay && !stalled && reason !== 'Paused' && reason !== 'MaxWeight';
   return {
     Ready: { status: ready ? 'True' : 'False', reason, message },
     Reconciling: { status: !ready && !stalled ? 'True' : 'False', reason, message },

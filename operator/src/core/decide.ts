@@ -6,6 +6,7 @@
 
 import { adoption } from './adoption.ts';
 import { catchUp, invalidSpec, routeLost, stableLost, targetLost } from './blockers.ts';
+import { aboveCeiling } from './ceiling.ts';
 import { drifted } from './drift.ts';
 import type { Judgement } from './judge.ts';
 import type { Severity } from './matrix.ts';
@@ -48,6 +49,8 @@ const RULES: readonly Rule[] = [
   revisionWithdrawn,
   condemnedRevision,
   newRevision,
+  // What a person allows at most; everything before it goes to 0, or is not about the canary's weight.
+  aboveCeiling,
   // What somebody did to the route.
   drifted,
   // Phases that rest at weight 0.

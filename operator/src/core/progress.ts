@@ -4,13 +4,14 @@
  */
 
 import { approvalKey, describeNeed, findApproval } from './approval.ts';
+import { atCeiling, ceilingLifted } from './ceiling.ts';
 import { msToDuration } from './duration.ts';
 import { SENTINEL_FRESH_MS } from './judge.ts';
 import { responseTo } from './matrix.ts';
 import { readFence, readRecord } from './route-record.ts';
 import { nextStep, stepIndexOf } from './run.ts';
 import { type Draft, hasCapacity, type Rule, replicasFor, type Scene, stableToRestore } from './scene.ts';
-import { describeFailures } from './zero.ts';
+import { describeFailures, describeProof, settle } from './zero.ts';
 
 export function progress(scene: Scene): Draft | undefined {
   if (scene.run.phase !== 'Progressing') return undefined;
@@ -21,8 +22,11 @@ export function progress(scene: Scene): Draft | undefined {
 const PROGRESS: readonly Rule[] = [
   blindTooLong,
   reduceOrWatch,
+  provingZero,
   approvalWanted,
   paused,
+  atCeiling,
+  ceilingLifted,
   stillBlind,
   holdNotOver,
   noFreshPass,
@@ -86,6 +90,21 @@ function reduceOrWatch({ run, judgement, spec, nowMs }: Scene): Draft | undefine
     message: `${figures}: from ${weight}% down to ${half}%, approval of team-lead needed to go on`,
     write: half,
     stepIndex: Math.min(run.stepIndex, stepIndexOf(spec.schedule, half)),
+  };
+}
+
+/** A ceiling of 0 is a weight 0 like any other: proven by traffic, and by harder means while the traffic goes on. */
+function provingZero(scene: Scene): Draft | undefined {
+  const { run } = scene;
+  if (run.zero === undefined || (run.weight ?? 0) > 0) return undefined;
+  const settling = settle(scene);
+  if (settling.isProven && run.zero.provenAtMs !== undefined) return undefined;
+  return {
+    kind: 'hold',
+    reason: settling.zero.stage === 'alert' ? 'ZeroNotProven' : 'ProvingZero',
+    message: settling.isProven ? 'no request reaches the canary any more' : describeProof(settling),
+    run: { zero: settling.zero },
+    want: settling.want,
   };
 }
 
@@ -222,6 +241,6 @@ function provision(scene: Scene): NonNullable<Draft['want']> {
   const isLate = nowMs - (run.stepStartedAtMs ?? 0) >= run.stepHoldMs / 2;
   const mayRise = !spec.paused && run.approvalNeeded === undefined && run.blindSinceMs === undefined;
   const next = isLate && mayRise ? nextStep(spec.schedule, weight)?.step.weight : undefined;
-  const replicas = replicasFor(scene, next ?? weight);
+  const replicas = replicasFor(scene, next === undefined || next > spec.maxWeight ? weight : next);
   return replicas > 0 ? capacity(replicas) : {};
 }

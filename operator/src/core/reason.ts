@@ -14,6 +14,8 @@ export const REASONS = [
   'FenceNotClaimed',
   'Holding',
   'InvalidSpec',
+  'MaxWeight',
+  'MaxWeightLifted',
   'NewRevision',
   'NoPreviousTemplate',
   'Paused',

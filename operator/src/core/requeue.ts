@@ -19,7 +19,7 @@ export function requeueAfterMs(observation: Observation, decision: Decision, out
   const { run, reason, record } = decision;
   if (outcome.kind === 'conflict') return 0;
   if (outcome.kind === 'failed') return POLL_MS;
-  if (reason === 'Recovered' || reason === 'FenceNotClaimed' || reason === 'Approved') return 0;
+  if (AT_ONCE.has(reason)) return 0;
   const isProving = run.zero !== undefined && run.zero.provenAtMs === undefined;
   if (record !== undefined || isProving) return POLL_MS;
   switch (run.phase) {
@@ -35,6 +35,9 @@ export function requeueAfterMs(observation: Observation, decision: Decision, out
       return SLOW_MS;
   }
 }
+
+/** What was in the way is not any more. */
+const AT_ONCE: ReadonlySet<Reason> = new Set<Reason>(['Approved', 'FenceNotClaimed', 'MaxWeightLifted', 'Recovered']);
 
 const FOR_PEOPLE: ReadonlySet<Reason> = new Set<Reason>([
   'InvalidSpec',
@@ -52,6 +55,8 @@ function isWaitingForPeople({ reason }: Decision): boolean {
 /** The next check, the half of the hold (when pods are made ahead), its end, or the end of our patience when blind. */
 function untilNextEvent({ nowMs, spec }: Observation, { run, reason }: Decision): number {
   if (reason === 'CanaryNotReady' || reason === 'StaleSamples') return POLL_MS;
+  // Aborted: no check is due, and the spec rings when somebody takes it back.
+  if (reason === 'MaxWeight' && (run.weight ?? 0) === 0) return SLOW_MS;
   const startMs = run.stepStartedAtMs;
   const blindLimitMs = spec.kind === 'valid' ? spec.spec.blindLimitMs : SLOW_MS;
   const eventsMs = [

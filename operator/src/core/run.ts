@@ -33,6 +33,8 @@ export type Run = {
   readonly condemned: NonNullable<Status['condemned']>;
   readonly zero: ZeroProof | undefined;
   readonly drift: Status['drift'];
+  /** Where spec.maxWeight lowered the weight to; undefined once the ceiling has let it go on. */
+  readonly loweredTo: number | undefined;
   /** True when the route knows a write that the status does not: the process died between the two. */
   readonly isAheadOfStatus: boolean;
 };
@@ -86,6 +88,7 @@ function runOfStatus({ status, target, stable }: Observation): Run {
       provenAtMs: toMs(status.zero.provenAt),
     },
     drift: status?.drift,
+    loweredTo: status?.loweredTo,
     isAheadOfStatus: false,
   };
 }
@@ -140,6 +143,7 @@ function onlyCondemn(run: Run, record: WriteRecord): Run {
 /** The run after the write that the record describes. */
 export function applyRecord(run: Run, record: WriteRecord, spec: Spec | undefined, observation: Observation): Run {
   const written: Run = { ...run, weight: record.weight, writtenAt: record.at };
+  if (record.reason === 'MaxWeight') return afterCeiling(written, record, spec);
   switch (record.decision) {
     case 'hold':
       return written;
@@ -157,22 +161,41 @@ export function applyRecord(run: Run, record: WriteRecord, spec: Spec | undefine
 }
 
 function afterAdvance(run: Run, record: WriteRecord, spec: Spec | undefined): Run {
+  return {
+    ...entered(run, record, spec),
+    phase: 'Progressing',
+    blindSinceMs: undefined,
+    silentSinceMs: undefined,
+    zero: undefined,
+    drift: undefined,
+    loweredTo: undefined,
+  };
+}
+
+/** The record's step with its whole hold ahead. */
+function entered(run: Run, record: WriteRecord, spec: Spec | undefined): Run {
   const atMs = Date.parse(record.at);
   const step = spec?.schedule[record.stepIndex];
   const holdMs = step?.holdMs ?? run.stepHoldMs;
   const checkEveryMs = step?.checkEveryMs ?? run.stepCheckEveryMs;
   return {
     ...run,
-    phase: 'Progressing',
     stepIndex: record.stepIndex,
     stepStartedAtMs: atMs,
     stepHoldMs: holdMs,
     stepCheckEveryMs: checkEveryMs,
     nextCheckAtMs: atMs + Math.min(holdMs, checkEveryMs),
-    blindSinceMs: undefined,
-    silentSinceMs: undefined,
-    zero: undefined,
-    drift: undefined,
+  };
+}
+
+/** The step that the ceiling's weight belongs to; a promotion that was under way is none any more. */
+function afterCeiling(run: Run, record: WriteRecord, spec: Spec | undefined): Run {
+  const isEmpty = record.weight === 0;
+  return {
+    ...entered(run, record, spec),
+    phase: run.phase === 'Promoting' ? 'Progressing' : run.phase,
+    loweredTo: record.weight,
+    ...(isEmpty ? { stepStartedAtMs: undefined, zero: requestZero(record) } : {}),
   };
 }
 
@@ -233,6 +256,7 @@ export function freshRun(run: Run, revision: string): Run {
     approvalsUsed: [],
     zero: undefined,
     drift: undefined,
+    loweredTo: undefined,
   };
 }
 

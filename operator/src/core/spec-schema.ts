@@ -136,6 +136,14 @@ export const specSchema = z.strictObject({
     })
     .prefault({}),
   approvals: z.array(approval).max(APPROVAL_LIMITS.entries).default([]),
+  maxWeight: z
+    .int()
+    .min(0)
+    .max(100)
+    .optional()
+    .describe(
+      'Ceiling of the weight, for every revision until it is removed; lowering to it waits for nothing, 0 is an abort.',
+    ),
   paused: z.boolean().default(false).describe('Holds every way up. Taking traffic away is never paused.'),
 });
 

@@ -45,6 +45,8 @@ export type Spec = {
   readonly proveWithinMs: number;
   readonly matrix: Matrix;
   readonly approvals: readonly Approval[];
+  /** 100 where the manifest names none. */
+  readonly maxWeight: number;
   readonly paused: boolean;
 };
 
@@ -71,6 +73,7 @@ const salvageSchema = z.object({
   route: routeSchema,
   metrics: z.unknown().optional(),
   matrix: z.unknown().optional(),
+  maxWeight: z.unknown().optional(),
   zero: z.unknown().optional(),
 });
 
@@ -83,6 +86,7 @@ function salvage(manifest: unknown): Spec | undefined {
     route: outer.data.route,
     metrics: keep(metricsSchema, outer.data.metrics) ?? { prometheus: { address: 'http://invalid' } },
     matrix: keep(matrixSchema, outer.data.matrix) ?? {},
+    maxWeight: keep(specSchema.shape.maxWeight, outer.data.maxWeight),
   });
   return parsed.success ? toSpec(parsed.data) : undefined;
 }
@@ -105,6 +109,7 @@ function toSpec(manifest: SpecManifest): Spec {
     proveWithinMs: durationToMs(manifest.zero.proveWithin),
     matrix: toMatrix(manifest.matrix),
     approvals: manifest.approvals,
+    maxWeight: manifest.maxWeight ?? 100,
     paused: manifest.paused,
   };
 }

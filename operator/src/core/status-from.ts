@@ -73,6 +73,7 @@ function fromRun(run: Run): Partial<Record<keyof Status, unknown>> {
       ...(run.zero.provenAtMs === undefined ? {} : { provenAt: toInstant(run.zero.provenAtMs) }),
     },
     drift: run.drift,
+    loweredTo: run.loweredTo,
   };
 }
 

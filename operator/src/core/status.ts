@@ -145,6 +145,11 @@ export const statusSchema = z.strictObject({
     .strictObject({ weight, kept: weight, manager: z.string().max(256), at: instant })
     .optional()
     .describe('The foreign weight that was found and the one that we kept; shown until the next advance.'),
+  loweredTo: weight
+    .optional()
+    .describe(
+      'Where spec.maxWeight lowered the weight to: the hold of its step begins anew once the ceiling lets it rise.',
+    ),
   history: z.array(decisionRecord).max(10).optional(),
   conditions: z.array(condition).max(16).optional(),
 });

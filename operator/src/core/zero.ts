@@ -29,7 +29,7 @@ export function severeVerdict(scene: Scene): Draft | undefined {
 }
 
 /** Without a route to patch, the Service is the only lever left. */
-const DETACH: Partial<Want> = { canaryService: 'detached' };
+export const DETACH: Partial<Want> = { canaryService: 'detached' };
 
 function severeIn(judged: Judged): { readonly severity: 'P0' | 'P1'; readonly text: string } | undefined {
   const { verdict, results } = judged;

@@ -1,11 +1,12 @@
 /** What a rollout's state means to who asks: a word for the view and an exit code for scripts. Pure; called by view.ts and commands.ts. */
+import { nextStep } from '../core/run.ts';
 import type { Rollout } from './rollouts.ts';
 
 export type Conclusion = 'running' | 'promoted' | 'taken-back' | 'waits';
 
 export const EXIT = { done: 0, failed: 1, usage: 2, takenBack: 3, waits: 4 } as const;
 
-/** An approval, a resume or a corrected manifest: nothing goes on without a person. */
+/** An approval, a resume, a higher ceiling or a corrected manifest: nothing goes on without a person. */
 export function waitsFor({ status, spec, violations, name }: Rollout): string | undefined {
   const needed = status?.approvalNeeded;
   if (needed !== undefined) {
@@ -14,7 +15,17 @@ export function waitsFor({ status, spec, violations, name }: Rollout): string | 
   if (violations.length > 0) return `a manifest that can be read: ${violations.join('; ')}`;
   const stalled = status?.conditions?.find(({ type, status: is }) => type === 'Stalled' && is === 'True');
   if (stalled !== undefined) return stalled.message;
-  return spec?.paused === true && status?.phase === 'Progressing' ? `kubectl authrollout resume ${name}` : undefined;
+  if (spec?.paused === true && status?.phase === 'Progressing') return `kubectl authrollout resume ${name}`;
+  return isAtCeiling({ spec, status })
+    ? `a ceiling above ${spec?.maxWeight ?? 0} %: kubectl authrollout retry ${name}`
+    : undefined;
+}
+
+/** spec.maxWeight keeps the next step away. */
+export function isAtCeiling({ spec, status }: Pick<Rollout, 'spec' | 'status'>): boolean {
+  if (spec === undefined || status?.phase !== 'Progressing') return false;
+  const next = nextStep(spec.schedule, status.weight ?? 0);
+  return next !== undefined && next.step.weight > spec.maxWeight;
 }
 
 export function conclusionOf(rollout: Rollout): Conclusion {

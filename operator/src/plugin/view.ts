@@ -1,7 +1,7 @@
 /** Draws rollouts for a terminal. Pure: commands.ts gives it what the apiserver said and the time, and writes its lines. */
 import { durationToMs, msToDuration } from '../core/duration.ts';
 import type { DecisionRecord, Status } from '../core/status.ts';
-import { conclusionOf, waitsFor } from './conclusion.ts';
+import { conclusionOf, isAtCeiling, waitsFor } from './conclusion.ts';
 import { bar, type Paint, painter, stepsText, verdictText } from './drawing.ts';
 import type { Rollout } from './rollouts.ts';
 
@@ -191,6 +191,7 @@ function shortWait(rollout: Rollout): string {
   const role = rollout.status?.approvalNeeded?.role;
   if (role !== undefined) return `approval of ${role}`;
   if (rollout.spec?.paused === true) return 'resume';
+  if (isAtCeiling(rollout)) return 'retry';
   return waitsFor(rollout) === undefined ? '' : 'a correction';
 }
 

@@ -236,6 +236,12 @@ describe('chart latchkey', () => {
     expect(only(await render('latchkey'), 'AuthRollout').spec).not.to.have.property('paused');
   });
 
+  it('names a ceiling only when it is set, and 0 is one', async () => {
+    expect(only(await render('latchkey'), 'AuthRollout').spec).not.to.have.property('maxWeight');
+    const aborted = only(await render('latchkey', { rollout: { maxWeight: 0 } }), 'AuthRollout');
+    expect(aborted.spec).to.have.property('maxWeight', 0);
+  });
+
   it('versions the answer header and the image together', async () => {
     const { spec } = workload(only(await render('latchkey', { image: { tag: '2.0.1' } }), 'Deployment')).template;
     const [api] = spec.containers;

@@ -25,6 +25,8 @@ const SPECS: readonly Json[] = [
   specManifest({ schedule: SCHEDULE.slice(3) }),
   specManifest({ schedule: [{ weight: 50, hold: '1s', checkEvery: '2s' }] }),
   specManifest({ replicas: 6 }),
+  ...[0, 7, 25, 60].map((maxWeight) => specManifest({ maxWeight })),
+  specManifest({ maxWeight: 5, paused: true }),
   ...[0, 1, 2, 3, 4].flatMap((stepIndex) =>
     (['on-call', 'team-lead'] as const).map((role) =>
       specManifest({

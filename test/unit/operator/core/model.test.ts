@@ -16,7 +16,7 @@ import {
   writeStatus,
 } from './doing.ts';
 import { observe } from './seeing.ts';
-import { deploy, freshWorld, type World } from './world.ts';
+import { deploy, freshWorld, specManifest, type World } from './world.ts';
 
 /** What the test knows and no leader does. */
 type Ghost = {
@@ -52,6 +52,21 @@ function checkSevere({ observation, judgement, decision, actions }: Pass): void 
   }
 }
 
+/** I1: what is above the ceiling comes down in this pass, first, whatever else the observation says. */
+function checkCeiling({ observation, actions }: Pass): void {
+  const { route, status, leader, spec, rollout } = observation;
+  const { maxWeight = 100 } = (spec.kind === 'valid' ? spec.spec : spec.usable) ?? {};
+  const isRunning = status?.phase === 'Progressing' || status?.phase === 'Promoting';
+  if (!isRunning || rollout.deleting || leader.leaseToken > leader.token) return;
+  if (route.kind !== 'programmable' || liveWeight(route) <= maxWeight) return;
+  const first = actions[0];
+  if (first?.kind !== 'write-route' || first.weight > maxWeight) {
+    throw new Error(
+      `${liveWeight(route)} is above the ceiling ${maxWeight}, but the first action is ${JSON.stringify(first)}`,
+    );
+  }
+}
+
 /** I2: a write that lowers is the first of the plan, one that raises the last; there is at most one. */
 function checkOrder({ actions }: Pass): void {
   const writes = actions.flatMap((action, index) => (action.kind === 'write-route' ? [{ action, index }] : []));
@@ -75,6 +90,7 @@ function checkRise(
   else {
     if (nextStep(spec.spec.schedule, from)?.step.weight !== action.weight) problems.push('not the next step');
     if (spec.spec.paused) problems.push('paused');
+    if (spec.spec.maxWeight < action.weight) problems.push('above the ceiling');
   }
   if (ghost.ours !== from) problems.push(`the live weight was not ours, ${ghost.ours}`);
   if (target === undefined || ghost.condemned.has(target.revision)) problems.push('condemned revision');
@@ -138,12 +154,14 @@ function happen(ghost: Ghost, what: number, size: number): Ghost {
     const later = { ...world, nowMs: world.nowMs + (BEATS_MS[size % BEATS_MS.length] ?? 0) };
     const pass = think(observe(later));
     checkSevere(pass);
+    checkCeiling(pass);
     return carryOut({ ...ghost, world: later }, pass, pass.actions.length, later.statusVersion);
   }
   // Dies between two actions, or between the last one and the status.
   if (what === 10 || what === 11) {
     const pass = think(observe(world));
     checkSevere(pass);
+    checkCeiling(pass);
     return carryOut(ghost, pass, size % (pass.actions.length + 1), undefined);
   }
   // A leader stops for a while after it has read and decided…
@@ -202,6 +220,9 @@ function moments(): readonly Ghost[] {
     runUntil({ ...worldAt(50), health: 'P1' as const }, inPhase('Zeroed')),
     runUntil({ ...worldAt(50), health: 'P2' as const }, atWeight(25)),
     runUntil({ ...worldAt(25), health: 'blind' as const }, atWeight(10)),
+    ...[0, 15].map((maxWeight) => step({ ...worldAt(25), spec: specManifest({ maxWeight }) }).world),
+    { ...promoting, spec: specManifest({ maxWeight: 10 }) },
+    { ...worldAt(50), spec: specManifest({ maxWeight: 20, paused: true }) },
   ];
   return worlds.map(start);
 }

@@ -104,6 +104,11 @@ describe('the status of a rollout', () => {
     expect(exitCodeOf(rolloutOf(zeroed))).to.equal(4);
   });
 
+  it('says that a ceiling holds it, and the line to type', () => {
+    const lines = draw(rolloutOf(progressing, { spec: specWith({ maxWeight: 15 }) }));
+    expect(lines).to.include('  waits for  a ceiling above 15 %: kubectl authrollout retry auth-api');
+  });
+
   it('shows a condition only while it is not as it should be', () => {
     const at = '2026-03-04T12:04:00.000Z';
     const condition = (type: 'Ready' | 'Drifted', status: 'True' | 'False', message: string) =>
@@ -136,6 +141,8 @@ describe('the status of a rollout', () => {
     ['was taken back', rolloutOf({ ...progressing, phase: 'RolledBack', weight: 0 }), 3],
     ['is at zero and needs nobody', rolloutOf({ ...progressing, phase: 'Zeroed', weight: 0 }), 3],
     ['is paused', rolloutOf(progressing, { spec: specWith({ paused: true }) }), 4],
+    ['is below a ceiling', rolloutOf(progressing, { spec: specWith({ maxWeight: 10 }) }), 4],
+    ['has room below its ceiling', rolloutOf(progressing, { spec: specWith({ maxWeight: 25 }) }), 0],
     ['has a manifest that cannot be read', rolloutOf(progressing, { violations: ['spec.schedule: …'] }), 4],
   ] as const) {
     it(`gives scripts ${code} for one that ${what}`, () => {
@@ -147,11 +154,13 @@ describe('the status of a rollout', () => {
 describe('the list of rollouts', () => {
   it('has a line each, with what it waits for', () => {
     const paused = rolloutOf({ ...progressing, severity: 'P2' }, { name: 'paused', spec: specWith({ paused: true }) });
-    expect(drawList([rolloutOf(progressing), paused], { withNamespace: true }).join('\n')).to.equal(
+    const lowered = rolloutOf(progressing, { name: 'lowered', spec: specWith({ maxWeight: 10 }) });
+    expect(drawList([rolloutOf(progressing), paused, lowered], { withNamespace: true }).join('\n')).to.equal(
       [
         'NAMESPACE   NAME       PHASE         STEP   WEIGHT   SEVERITY   WAITS FOR',
         'auth        auth-api   Progressing   2/5    10 %     None',
         'auth        paused     Progressing   2/5    10 %     P2         resume',
+        'auth        lowered    Progressing   2/5    10 %     None       retry',
       ].join('\n'),
     );
   });
