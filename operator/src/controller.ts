@@ -10,6 +10,7 @@ import { LeaseElector } from './clients/lease.ts';
 import type { Config } from './config.ts';
 import { Doorbells } from './doorbells.ts';
 import type { Metrics } from './metrics.ts';
+import type { Notifier } from './notifications/notifier.ts';
 import { type PodRead, readPods } from './objects.ts';
 import { reconcile } from './reconcile.ts';
 import { Reporter } from './report.ts';
@@ -21,6 +22,7 @@ export interface ControllerOptions {
   readonly kubernetes: Kubernetes;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly notifier: Notifier;
 }
 
 /** Its rounds last at most a second. */
@@ -64,7 +66,8 @@ export class Controller {
     this.#elector = new LeaseElector({ kubernetes, namespace, name, podName, onChange, onError: onError('lease') });
     const events = new EventRecorder({ kubernetes, podName, onError: onError('event') });
     const takeBreach = (key: string): number | undefined => this.#sentinel.takeBreach(key);
-    this.#reporter = new Reporter({ log, metrics, events, takeBreach, onGone: (key) => this.#sentinel.drop(key) });
+    const onGone = (key: string): void => this.#sentinel.drop(key);
+    this.#reporter = new Reporter({ log, metrics, events, notifier: options.notifier, takeBreach, onGone });
   }
 
   /** Runs until the signal fires; then ends the passes, and only then gives the Lease back, so that two never write. */
@@ -90,6 +93,7 @@ export class Controller {
 
   refreshMetrics(): void {
     const { metrics } = this.#options;
+    this.#options.notifier.refresh();
     metrics.queueDepth.set(this.#queue.depth);
     metrics.leader.set(this.#elector.leading ? 1 : 0);
     for (const [resource, seconds] of this.#doorbells.ages()) metrics.watchAge.set({ resource }, seconds);

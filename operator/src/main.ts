@@ -10,9 +10,14 @@ import { type Config, HELP, parseConfig } from './config.ts';
 import { Controller } from './controller.ts';
 import { serveHealth } from './health.ts';
 import { createMetrics } from './metrics.ts';
+import { Notifier } from './notifications/notifier.ts';
+import { REAL_CLOCK } from './notifications/outbox.ts';
+import { tryOut } from './notifications/try-out.ts';
 
 /** A clean stop ends a pass and gives the Lease back in well under a second; the kubelet's own patience is 15 s. */
 const STOP_DEADLINE_MS = 10_000;
+/** For messages that a stopping process still has; the rollout itself needs none of it. */
+const LAST_WORDS_MS = 3_000;
 
 async function main(): Promise<void> {
   const parsed = parseConfig(process.argv.slice(2), process.env);
@@ -23,6 +28,11 @@ async function main(): Promise<void> {
     case 'invalid':
       for (const violation of parsed.violations) process.stderr.write(`${violation}\n`);
       process.exitCode = 1;
+      return;
+    case 'test-notifications':
+      process.exitCode = await tryOut(parsed.config.notificationsFile, Date.now(), (line) =>
+        process.stdout.write(`${line}\n`),
+      );
       return;
     case 'run':
       return await run(parsed.config);
@@ -48,7 +58,9 @@ async function run(config: Config): Promise<void> {
   else kubeConfig.loadFromFile(config.kubeconfig);
   const transport = new Transport(kubeConfig);
   const metrics = createMetrics();
-  const controller = new Controller({ config, kubernetes: new Kubernetes(transport), metrics, log });
+  const notifier = new Notifier({ file: config.notificationsFile, log, metrics, clock: REAL_CLOCK });
+  await notifier.start();
+  const controller = new Controller({ config, kubernetes: new Kubernetes(transport), metrics, log, notifier });
   const health = await serveHealth(config.port, {
     livez: () => controller.livez(),
     readyz: () => controller.readyz(),
@@ -57,6 +69,7 @@ async function run(config: Config): Promise<void> {
   });
   log.info({ port: health.port, namespace: config.watchNamespace || 'all' }, 'started');
   await controller.run(stop.signal);
+  await notifier.close(LAST_WORDS_MS);
   await health.close();
   transport.close();
   log.info('stopped');

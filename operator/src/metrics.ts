@@ -11,7 +11,7 @@ export function createMetrics() {
   const registry = new Registry();
   // Event-loop lag is part of the set, and it is rollback latency here: one thread does everything.
   collectDefaultMetrics({ register: registry });
-  return { registry, ...rolloutMetrics(registry), ...processMetrics(registry) };
+  return { registry, ...rolloutMetrics(registry), ...processMetrics(registry), ...notificationMetrics(registry) };
 }
 
 function rolloutMetrics(registry: Registry) {
@@ -104,6 +104,29 @@ function processMetrics(registry: Registry) {
       ...on,
     }),
     leader: new Gauge({ name: 'latchkey_leader', help: '1 while this process holds the Lease', ...on }),
+  };
+}
+
+function notificationMetrics(registry: Registry) {
+  const on = { registers: [registry] };
+  return {
+    notifications: new Counter({
+      name: 'latchkey_notifications_total',
+      help: 'Messages by what became of them; retried counts attempts that were not the last',
+      labelNames: ['channel', 'outcome'],
+      ...on,
+    }),
+    notificationAge: new Gauge({
+      name: 'latchkey_notifications_oldest_seconds',
+      help: 'Age of the oldest message that has not arrived; 0 when none waits',
+      labelNames: ['channel'],
+      ...on,
+    }),
+    notificationsConfigured: new Gauge({
+      name: 'latchkey_notifications_configured',
+      help: '1 when the file of the channels was understood, 0 when it has faults or there is none',
+      ...on,
+    }),
   };
 }
 

@@ -11,6 +11,7 @@ import type { Judgement } from './core/judge.ts';
 import type { Action, Outcome } from './core/plan.ts';
 import type { Status } from './core/status.ts';
 import type { Metrics } from './metrics.ts';
+import type { Notifier } from './notifications/notifier.ts';
 import type { Seen } from './observe.ts';
 import type { Lane, PassResult } from './workqueue.ts';
 
@@ -30,6 +31,7 @@ export interface ReporterOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly events: EventRecorder;
+  readonly notifier: Notifier;
   readonly takeBreach: (key: string) => number | undefined;
   readonly onGone: (key: string) => void;
 }
@@ -89,6 +91,7 @@ export class Reporter {
     this.#count(report, isNew);
     this.#zero(report);
     if (isNew) this.#event(report);
+    this.#options.notifier.tell({ observation: seen.observation, after: status });
   }
 
   gone(key: string): PassResult {

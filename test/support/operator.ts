@@ -19,6 +19,8 @@ export interface OperatorOptions {
   readonly leaseNamespace?: string;
   /** Empty: all. Default: the namespace. */
   readonly watchNamespace?: string;
+  /** Beyond what every operator gets. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const running = new Set<OperatorProcess>();
@@ -46,6 +48,7 @@ export class OperatorProcess {
       POD_NAMESPACE: options.leaseNamespace ?? options.namespace,
       PORT: '0',
       LOG_LEVEL: 'debug',
+      ...options.env,
     };
     this.#child = spawn(process.execPath, [MAIN, '--kubeconfig', options.kubeconfig], {
       env,

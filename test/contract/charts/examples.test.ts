@@ -34,7 +34,9 @@ describe('k8s/examples', () => {
 
   it('every route has the rule and the backends that the AuthRollout names', () => {
     const { rule, targetName } = specOf('authrollout.yaml');
-    const routes = readdirSync(FOLDER).flatMap((file) => objectsIn(file).filter(({ kind }) => kind === 'HTTPRoute'));
+    const routes = readdirSync(FOLDER, { encoding: 'utf8' })
+      .filter((file) => file.endsWith('.yaml'))
+      .flatMap((file) => objectsIn(file).filter(({ kind }) => kind === 'HTTPRoute'));
     expect(routes).to.have.length(2);
     for (const { spec } of routes) {
       const [first] = ruleShape.parse(spec).rules;

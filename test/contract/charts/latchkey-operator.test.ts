@@ -98,6 +98,29 @@ describe('chart latchkey-operator', () => {
     ]);
   });
 
+  it('mounts the Secret of the notifications where the operator looks for it, and starts without it', async () => {
+    const mounted = await render('latchkey-operator', { notifications: { existingSecret: 'channels', key: 'file' } });
+    const { spec } = workload(only(mounted, 'Deployment')).template;
+    const [volume] = z.looseObject({ volumes: z.array(z.looseObject({})) }).parse(spec).volumes;
+    expect(volume).to.deep.equal({
+      name: 'notifications',
+      secret: {
+        secretName: 'channels',
+        optional: true,
+        defaultMode: 0o440,
+        items: [{ key: 'file', path: 'notifications.json' }],
+      },
+    });
+    const [container] = spec.containers;
+    const file = container?.env.find(({ name }) => name === 'NOTIFICATIONS_FILE')?.value;
+    const [mount] = z
+      .looseObject({ volumeMounts: z.array(z.looseObject({ mountPath: z.string() })) })
+      .parse(container).volumeMounts;
+    expect(file).to.equal(`${mount?.mountPath ?? ''}/notifications.json`);
+    const rights = mounted.filter(({ kind }) => kind.endsWith('Role')).flatMap((role) => rightsOf(role));
+    expect(rights.filter((right) => right.includes('secrets'))).to.deep.equal([]);
+  });
+
   it("gives an environment that the operator's configuration accepts", async () => {
     const narrow = await render('latchkey-operator', { watchNamespace: 'auth', logLevel: 'debug' });
     const [container] = workload(only(narrow, 'Deployment')).template.spec.containers;
@@ -113,6 +136,7 @@ describe('chart latchkey-operator', () => {
       podName: fromPod.POD_NAME,
       podNamespace: fromPod.POD_NAMESPACE,
     });
+    expect(parsed.config.notificationsFile).to.equal(undefined);
     const named = container?.env.map(({ name }) => name);
     expect(named).to.include.members(['POD_NAME', 'POD_NAMESPACE', 'WATCH_NAMESPACE', 'LEASE_NAME']);
   });

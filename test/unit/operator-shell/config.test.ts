@@ -13,6 +13,7 @@ describe('config', () => {
         port: 8080,
         logLevel: 'info',
         kubeconfig: undefined,
+        notificationsFile: undefined,
       },
     });
   });
@@ -24,6 +25,12 @@ describe('config', () => {
     for (const word of ['nonsense', 'PORT', 'LOG_LEVEL', 'WATCH_NAMESPACE']) expect(text).to.contain(word);
   });
 
+  it('tries the notifications out instead of running when told so', () => {
+    const parsed = parseConfig(['--test-notifications'], { NOTIFICATIONS_FILE: '/etc/latchkey/notifications.json' });
+    expect(parsed).to.deep.include({ kind: 'test-notifications' });
+    expect(JSON.stringify(parsed)).to.contain('/etc/latchkey/notifications.json');
+  });
+
   it('explains each variable that it reads', () => {
     expect(parseConfig(['--help'], { PORT: 'x' })).to.deep.equal({ kind: 'help' });
     for (const name of [
@@ -31,9 +38,11 @@ describe('config', () => {
       'POD_NAME',
       'POD_NAMESPACE',
       'LEASE_NAME',
+      'NOTIFICATIONS_FILE',
       'PORT',
       'LOG_LEVEL',
       '--kubeconfig',
+      '--test-notifications',
     ]) {
       expect(HELP).to.contain(name);
     }
