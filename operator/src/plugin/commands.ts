@@ -1,31 +1,11 @@
 /** What each command does: reads through rollouts.ts, writes lines, and says the exit code. Called by main.ts. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { APPROVAL_LIMITS } from '../core/spec-schema.ts';
+import { abort, retry, setWeight } from './ceiling.ts';
+import { type CommandDeps, CommandError, json, lines, type Terminal } from './command.ts';
 import { conclusionOf, EXIT, exitCodeOf } from './conclusion.ts';
-import type { Options } from './options.ts';
-import type { PatchStep, Rollout, Rollouts } from './rollouts.ts';
+import type { PatchStep, Rollout } from './rollouts.ts';
 import { type Canvas, decisionsOf, decisionText, drawList, drawStatus } from './view.ts';
-
-/** A refusal of ours, with what to do instead. */
-export class CommandError extends Error {
-  override readonly name = 'CommandError';
-}
-
-export interface Terminal {
-  readonly isInteractive: boolean;
-  readonly columns: number;
-  readonly hasColour: boolean;
-  readonly write: (text: string) => void;
-  readonly nowMs: () => number;
-}
-
-export interface CommandDeps {
-  readonly rollouts: Rollouts;
-  readonly options: Options;
-  /** The namespace that was asked for, or the context's. */
-  readonly namespace: string;
-  readonly terminal: Terminal;
-}
 
 const LOOK_EVERY_MS = 1_000;
 const CLEAR = '\x1b[H\x1b[J';
@@ -45,15 +25,13 @@ export function runCommand(deps: CommandDeps): Promise<number> {
       return setPaused(deps, true);
     case 'resume':
       return setPaused(deps, false);
+    case 'abort':
+      return abort(deps);
+    case 'set-weight':
+      return setWeight(deps);
+    case 'retry':
+      return retry(deps);
   }
-}
-
-function lines(terminal: Terminal, text: readonly string[]): void {
-  terminal.write(`${text.join('\n')}\n`);
-}
-
-function json(terminal: Terminal, value: unknown): void {
-  lines(terminal, [JSON.stringify(value, undefined, 2)]);
 }
 
 async function showList({ rollouts, options, namespace, terminal }: CommandDeps): Promise<number> {

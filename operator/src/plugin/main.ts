@@ -5,7 +5,8 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import { type ApiError, type ApiErrorCode, isApiError } from '../clients/api-error.ts';
 import { Transport } from '../clients/transport.ts';
-import { CommandError, runCommand, type Terminal } from './commands.ts';
+import { CommandError, type Terminal } from './command.ts';
+import { runCommand } from './commands.ts';
 import { EXIT } from './conclusion.ts';
 import { HELP, type Options, parseOptions, UsageError } from './options.ts';
 import { Rollouts } from './rollouts.ts';

@@ -11,6 +11,9 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
   approve NAME      open the way up that a P1 or P2 has closed; needs --as and --reason
   pause NAME        hold every way up; taking traffic away is never paused
   resume NAME       undo pause
+  abort NAME        weight 0 at once, pods kept, until retry
+  set-weight NAME N lower the weight to N %, at once, and keep it there until retry
+  retry NAME        take back abort or set-weight, or say what else is in the way
 
   -n, --namespace NS    default: the context's
   -A, --all-namespaces  list: of every namespace
@@ -21,12 +24,23 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
       --as ROLE         approve: on-call or team-lead, as status says
       --reason TEXT     approve: why, at most 512 characters; kept in the object
       --valid-for TIME  approve: until when it counts (default: 1h)
-      --dry-run         approve, pause, resume: let the API server check it and change nothing
+      --dry-run         commands that change something: let the API server check it and change nothing
   -h, --help
 
-exit codes: 0 done, and status: runs or is promoted; 1 failed; 2 wrong usage; 3 status: taken back; 4 status: waits for a person`;
+exit codes: 0 done, and status, retry: runs or is promoted; 1 failed; 2 wrong usage; 3 status, retry: taken back;
+4 status, retry: waits for a person`;
 
-export const COMMANDS = ['list', 'status', 'history', 'approve', 'pause', 'resume'] as const;
+export const COMMANDS = [
+  'list',
+  'status',
+  'history',
+  'approve',
+  'pause',
+  'resume',
+  'abort',
+  'set-weight',
+  'retry',
+] as const;
 export type Command = (typeof COMMANDS)[number];
 
 export interface Options {
@@ -43,6 +57,8 @@ export interface Options {
   readonly role: ApprovalRole | undefined;
   readonly reason: string | undefined;
   readonly validForMs: number;
+  /** Given for set-weight. */
+  readonly weight: number | undefined;
 }
 
 /** Names what is wrong with the command line and what to write instead. */
@@ -54,13 +70,14 @@ export class UsageError extends Error {
 export function parseOptions(args: readonly string[]): Options | undefined {
   const { values, positionals } = parsed(args);
   if (values.help === true || positionals[0] === 'help') return undefined;
-  const [word, name, ...rest] = positionals;
+  const [word, name, ...others] = positionals;
   const command = COMMANDS.find((known) => known === word);
   if (command === undefined) {
     throw new UsageError(
       `${word === undefined ? 'no command' : `no command ${word}`}: use one of ${COMMANDS.join(', ')}`,
     );
   }
+  const [number, ...rest] = command === 'set-weight' ? others : [undefined, ...others];
   if (rest.length > 0) throw new UsageError(`one name at a time: ${rest.join(' ')} is too much`);
   if (command !== 'list' && name === undefined) throw new UsageError(`${command}: name an AuthRollout`);
   if (command === 'list' && name !== undefined) throw new UsageError(`list takes no name: use status ${name}`);
@@ -74,6 +91,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     output: outputOf(values.output),
     watch: values.watch === true,
     dryRun: values['dry-run'] === true,
+    weight: command === 'set-weight' ? weightOf(number) : undefined,
     ...(command === 'approve' ? approvalOf(values) : { role: undefined, reason: undefined, validForMs: 0 }),
   };
 }
@@ -100,6 +118,11 @@ function parsed(args: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+function weightOf(text: string | undefined): number {
+  if (text !== undefined && /^(100|[0-9]{1,2})$/.test(text)) return Number(text);
+  throw new UsageError('set-weight: name the weight after the AuthRollout, a whole number of percent from 0 to 99');
 }
 
 function outputOf(text: string): 'text' | 'json' {

@@ -11,6 +11,9 @@ import { parseStatus, type Status } from '../core/status.ts';
 export interface Rollout {
   readonly namespace: string;
   readonly name: string;
+  readonly uid: string;
+  /** Moves with the spec, not with the status. */
+  readonly generation: number;
   /** undefined where the manifest cannot be read; `violations` say why. */
   readonly spec: Spec | undefined;
   readonly violations: readonly string[];
@@ -20,11 +23,9 @@ export interface Rollout {
   readonly raw: unknown;
 }
 
-export interface PatchStep {
-  readonly op: 'add' | 'replace' | 'test';
-  readonly path: string;
-  readonly value: unknown;
-}
+export type PatchStep =
+  | { readonly op: 'add' | 'replace' | 'test'; readonly path: string; readonly value: unknown }
+  | { readonly op: 'remove'; readonly path: string };
 
 const GROUP = '/apis/latchkey.dev/v1alpha1';
 /** People wait for it; longer than the operator's, since a laptop may be far away. */
@@ -32,7 +33,7 @@ const DEADLINE_MS = 15_000;
 const FIELD_MANAGER = 'kubectl-authrollout';
 
 const object = z.looseObject({
-  metadata: z.looseObject({ name: z.string(), namespace: z.string() }),
+  metadata: z.looseObject({ name: z.string(), namespace: z.string(), uid: z.string(), generation: z.number() }),
   spec: z.looseObject({ approvals: z.array(z.unknown()).default([]) }),
   status: z.unknown().optional(),
 });
@@ -47,6 +48,8 @@ function rolloutOf(raw: unknown): Rollout {
   return {
     namespace: metadata.namespace,
     name: metadata.name,
+    uid: metadata.uid,
+    generation: metadata.generation,
     spec: reading.kind === 'valid' ? reading.spec : reading.usable,
     violations: reading.kind === 'valid' ? [] : reading.violations,
     status: parseStatus(status),

@@ -8,9 +8,9 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { z } from 'zod';
 import { HELP } from '../../../operator/src/plugin/options.ts';
+import { commandLine, runPlugin, type Said } from '../../support/plugin.ts';
 import { Scene } from '../../support/rollout-scene.ts';
 
-const MAIN = fileURLToPath(new URL('../../../operator/src/plugin/main.ts', import.meta.url));
 const LAUNCHER = fileURLToPath(new URL('../../../operator/bin/kubectl-authrollout', import.meta.url));
 const SCHEDULE = [
   { weight: 25, hold: '10m', checkEvery: '1s' },
@@ -21,29 +21,11 @@ const QUICK = [
   { weight: 100, hold: '2s', checkEvery: '1s' },
 ];
 
-interface Said {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
 describe('kubectl authrollout', function () {
   this.timeout(120_000);
   let scene: Scene;
 
-  const commandLine = (args: readonly string[], kubeconfig = scene.server.kubeconfig()): readonly string[] => [
-    MAIN,
-    ...args,
-    '--kubeconfig',
-    kubeconfig,
-    ...(args.includes('-A') ? [] : ['--namespace', scene.namespace]),
-  ];
-  const run = (args: readonly string[], kubeconfig?: string): Promise<Said> =>
-    new Promise((resolve) => {
-      execFile(process.execPath, commandLine(args, kubeconfig), { timeout: 30_000 }, (error, out, err) => {
-        resolve({ code: error === null ? 0 : Number(error.code), out, err });
-      });
-    });
+  const run = (args: readonly string[], kubeconfig?: string): Promise<Said> => runPlugin(scene, args, kubeconfig);
   const token = async (name: string): Promise<string> => {
     const account = `/api/v1/namespaces/${scene.namespace}/serviceaccounts`;
     await scene.server.request('POST', account, { metadata: { name } });
@@ -117,7 +99,7 @@ describe('kubectl authrollout', function () {
     await scene.adopted();
     await scene.release('v2');
     await scene.until('v2 runs', 30_000, ({ status }) => status.phase === 'Progressing');
-    const watch: ChildProcess = spawn(process.execPath, [...commandLine(['status', 'auth-api', '--watch'])], {
+    const watch: ChildProcess = spawn(process.execPath, [...commandLine(scene, ['status', 'auth-api', '--watch'])], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let out = '';

@@ -26,6 +26,15 @@ describe('the command line of the plugin', () => {
     expect(options).to.include({ validForMs: 1_800_000, dryRun: false, output: 'text' });
   });
 
+  it('takes the weight behind the name', () => {
+    expect(parseOptions(['set-weight', 'auth-api', '7', '--dry-run'])).to.include({
+      name: 'auth-api',
+      weight: 7,
+      dryRun: true,
+    });
+    expect(parseOptions(['abort', 'auth-api'])).to.include({ command: 'abort', weight: undefined });
+  });
+
   it('is asked for help by an option or a word', () => {
     expect(parseOptions(['status', '--help'])).to.equal(undefined);
     expect(parseOptions(['help'])).to.equal(undefined);
@@ -44,6 +53,11 @@ describe('the command line of the plugin', () => {
     [['approve', 'a', '--as', 'on-call', '--reason', 'x'.repeat(513)], '513 characters, at most 512'],
     [['approve', 'a', '--as', 'on-call', '--reason', 'x', '--valid-for', '1 day'], 'such as 30m or 1h'],
     [['approve', 'a', '--as', 'on-call', '--reason', 'x', '--valid-for', '0s'], 'such as 30m or 1h'],
+    [['set-weight', 'a'], 'a whole number of percent'],
+    [['set-weight', 'a', '7.5'], 'a whole number of percent'],
+    [['set-weight', 'a', '101'], 'a whole number of percent'],
+    [['set-weight', 'a', '7', '8'], 'one name at a time: 8'],
+    [['abort', 'a', '7'], 'one name at a time: 7'],
     [['status', 'a', '--frob'], '--frob'],
   ] as const) {
     it(`refuses ${args.join(' ').slice(0, 60) || 'nothing at all'}`, () => {

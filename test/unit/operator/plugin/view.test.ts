@@ -54,6 +54,8 @@ const progressing: Status = {
 const rolloutOf = (status: Status | undefined, extra: Partial<Rollout> = {}): Rollout => ({
   namespace: 'auth',
   name: 'auth-api',
+  uid: 'uid',
+  generation: 1,
   spec: specWith(),
   violations: [],
   status,
