@@ -8,6 +8,7 @@ import { EventRecorder } from './clients/events.ts';
 import type { Kubernetes } from './clients/kubernetes.ts';
 import { LeaseElector } from './clients/lease.ts';
 import type { Config } from './config.ts';
+import { DecisionLog } from './decision-log.ts';
 import { Doorbells } from './doorbells.ts';
 import type { Metrics } from './metrics.ts';
 import type { Notifier } from './notifications/notifier.ts';
@@ -23,12 +24,16 @@ export interface ControllerOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly notifier: Notifier;
+  /** Writes one line to stdout: the decision records, whatever the log's level is. */
+  readonly say: (line: string) => void;
 }
 
 /** Its rounds last at most a second. */
 const SENTINEL_STUCK_MS = 15_000;
 /** A successor would have taken over by then. */
 const FORGET_AFTER_MS = 10_000;
+/** The last records want to be stored before a successor goes on with their chain; stdout has them anyway. */
+const FLUSH_MS = 2_000;
 
 export class Controller {
   readonly #options: ControllerOptions;
@@ -37,6 +42,7 @@ export class Controller {
   readonly #elector: LeaseElector;
   readonly #reporter: Reporter;
   readonly #doorbells: Doorbells;
+  readonly #decisionLog: DecisionLog;
   #forgetting: NodeJS.Timeout | undefined;
 
   constructor(options: ControllerOptions) {
@@ -66,8 +72,20 @@ export class Controller {
     this.#elector = new LeaseElector({ kubernetes, namespace, name, podName, onChange, onError: onError('lease') });
     const events = new EventRecorder({ kubernetes, podName, onError: onError('event') });
     const takeBreach = (key: string): number | undefined => this.#sentinel.takeBreach(key);
-    const onGone = (key: string): void => this.#sentinel.drop(key);
-    this.#reporter = new Reporter({ log, metrics, events, notifier: options.notifier, takeBreach, onGone });
+    this.#decisionLog = new DecisionLog({
+      kubernetes,
+      podName,
+      say: options.say,
+      onError: (key, error) => this.#failed('decision log', error, key),
+    });
+    this.#reporter = new Reporter({
+      log,
+      metrics,
+      events,
+      notifier: options.notifier,
+      takeBreach,
+      onGone: this.#gone.bind(this),
+    });
   }
 
   /** Runs until the signal fires; then ends the passes, and only then gives the Lease back, so that two never write. */
@@ -76,6 +94,7 @@ export class Controller {
     const lease = this.#elector.run(release.signal);
     await Promise.all([this.#doorbells.run(signal), this.#sentinel.run(signal)]);
     await this.#queue.close();
+    await this.#decisionLog.flush(FLUSH_MS);
     release.abort();
     await lease;
     clearTimeout(this.#forgetting);
@@ -99,11 +118,23 @@ export class Controller {
     for (const [resource, seconds] of this.#doorbells.ages()) metrics.watchAge.set({ resource }, seconds);
   }
 
+  #gone(key: string): void {
+    this.#sentinel.drop(key);
+    this.#decisionLog.forget(key);
+  }
+
   async #pass(key: string, lane: Lane, signal: AbortSignal): Promise<PassResult> {
     const { kubernetes, metrics } = this.#options;
     const stop = metrics.passSeconds.startTimer({ lane });
     const reporter = this.#reporter;
-    const shared = { kubernetes, elector: this.#elector, sentinel: this.#sentinel, reporter, now: Date.now };
+    const shared = {
+      kubernetes,
+      elector: this.#elector,
+      sentinel: this.#sentinel,
+      decisionLog: this.#decisionLog,
+      reporter,
+      now: Date.now,
+    };
     let outcome = 'failed';
     try {
       const result = await reconcile({ ...shared, onDone: reporter.wrote.bind(reporter) }, key, lane, signal);
@@ -136,6 +167,7 @@ export class Controller {
       // Most often the lease comes back at once, and what the sentinel has seen is still true then.
       this.#forgetting = setTimeout(() => this.#sentinel.clear(), FORGET_AFTER_MS);
       void this.#queue.close();
+      this.#decisionLog.suspect();
       return;
     }
     this.#doorbells.ringAll();

@@ -40,7 +40,10 @@ async function main(): Promise<void> {
 }
 
 async function run(config: Config): Promise<void> {
-  const log = pino({ level: config.logLevel, base: { pod: config.podName }, timestamp: pino.stdTimeFunctions.isoTime });
+  // Log and decision records share one writer, so that no line breaks into another.
+  const stdout = pino.destination(1);
+  const timestamp = pino.stdTimeFunctions.isoTime;
+  const log = pino({ level: config.logLevel, base: { pod: config.podName }, timestamp }, stdout);
   // Crash-only: state is in the cluster, and half a process is worse than a fresh one.
   process.on('unhandledRejection', (error) => {
     log.fatal({ err: error }, 'unhandled rejection');
@@ -60,7 +63,14 @@ async function run(config: Config): Promise<void> {
   const metrics = createMetrics();
   const notifier = new Notifier({ file: config.notificationsFile, log, metrics, clock: REAL_CLOCK });
   await notifier.start();
-  const controller = new Controller({ config, kubernetes: new Kubernetes(transport), metrics, log, notifier });
+  const controller = new Controller({
+    config,
+    kubernetes: new Kubernetes(transport),
+    metrics,
+    log,
+    notifier,
+    say: (line) => stdout.write(`${line}\n`),
+  });
   const health = await serveHealth(config.port, {
     livez: () => controller.livez(),
     readyz: () => controller.readyz(),

@@ -10,6 +10,7 @@ import { judge } from './core/judge.ts';
 import { plan } from './core/plan.ts';
 import { requeueAfterMs } from './core/requeue.ts';
 import { nextStatus } from './core/status-from.ts';
+import type { DecisionLog } from './decision-log.ts';
 import { type ObserveParts, observe } from './observe.ts';
 import type { PassReport, Reporter } from './report.ts';
 import { watchedOf } from './sentinel-scope.ts';
@@ -17,6 +18,7 @@ import type { Lane, PassResult } from './workqueue.ts';
 
 export interface ReconcileParts extends ObserveParts, ActParts {
   readonly reporter: Reporter;
+  readonly decisionLog: DecisionLog;
 }
 
 /** A conflict means that the world moved while we thought: think again at once. More in a row is a fight, and the queue's back-off ends it. */
@@ -43,6 +45,7 @@ export async function reconcile(
     const { outcome, error } = await act(parts, actions, seen, signal);
     parts.sentinel.follow(key, watchedOf(seen, decision, outcome));
     if (outcome.kind === 'conflict' && attempt < MAX_CONFLICTS) continue;
+    parts.decisionLog.decided({ key, seen, judgement, decision, outcome });
 
     const status = nextStatus(seen.observation, judgement, decision, outcome);
     const isSettled = seen.observation.rollout.deleting && decision.want.finalizer === 'release';

@@ -19,15 +19,20 @@ export interface StepChecks {
   readonly signal: AbortSignal;
 }
 
-/** @throws only when the signal fires: a severe verdict wants this pass out of the way. */
-export async function runStepChecks(checks: StepChecks): Promise<StepSamples> {
-  const { spec, namespace, stableName, windowMs, signal } = checks;
+type QueryName =
+  | Exclude<keyof StepSamples, 'takenAtMs' | 'windowMs' | 'databaseWindowMs' | 'slow'>
+  | 'p1'
+  | 'p2'
+  | 'p3';
+
+/** The PromQL of each sample; decision-log.ts writes it into the record of the decision. */
+export function stepQuestions(checks: Omit<StepChecks, 'signal'>): Readonly<Record<QueryName, string>> {
+  const { spec, namespace, stableName, windowMs } = checks;
   const { latencyP95, complaints } = spec.matrix;
-  const databaseWindowMs = Math.max(windowMs, DATABASE_WINDOW_MS);
-  const windows = { windowMs, databaseWindowMs, complaintsWindowMs: complaints.windowMs };
+  const windows = { windowMs, databaseWindowMs: databaseWindow(windowMs), complaintsWindowMs: complaints.windowMs };
   const canary = stepQueries({ namespace, deployment: spec.targetName }, windows);
   const stable = stepQueries({ namespace, deployment: stableName }, windows);
-  const answers = await askAll(spec.prometheusAddress, signal, {
+  return {
     requests: canary.requests,
     serverErrors: canary.serverErrors,
     p1: canary.slowerThan(latencyP95.p1Ms),
@@ -40,9 +45,25 @@ export async function runStepChecks(checks: StepChecks): Promise<StepSamples> {
     databaseErrors: canary.databaseErrors,
     complaints: canary.complaints,
     dataLoss: canary.dataLoss,
-  });
+  };
+}
+
+function databaseWindow(windowMs: number): number {
+  return Math.max(windowMs, DATABASE_WINDOW_MS);
+}
+
+/** @throws only when the signal fires: a severe verdict wants this pass out of the way. */
+export async function runStepChecks(checks: StepChecks): Promise<StepSamples> {
+  const { spec, windowMs, signal } = checks;
+  const answers = await askAll(spec.prometheusAddress, signal, stepQuestions(checks));
   const { p1, p2, p3, ...others } = answers;
-  return { ...others, takenAtMs: Date.now(), windowMs, databaseWindowMs, slow: { p1, p2, p3 } };
+  return {
+    ...others,
+    takenAtMs: Date.now(),
+    windowMs,
+    databaseWindowMs: databaseWindow(windowMs),
+    slow: { p1, p2, p3 },
+  };
 }
 
 async function askAll<K extends string>(

@@ -1,4 +1,4 @@
-/** Puts the two definitions that operator and charts need onto a test apiserver: HTTPRoute and AuthRollout. Called by rollout-scene.ts and test/integration/charts. */
+/** Puts the definitions that operator and charts need onto a test apiserver: HTTPRoute, AuthRollout and DecisionLog. Called by rollout-scene.ts and test/integration/charts. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,11 +12,12 @@ const crdShape = z.looseObject({
 });
 const SERVED_WITHIN_MS = 20_000;
 
-/** Returns when both are served; another test of the same process may have brought them already. */
+/** Returns when all are served; another test of the same process may have brought them already. */
 export async function serveDefinitions(server: TestApiserver): Promise<void> {
   const { 'gateway-api-crds': folder } = await partsFor(['gateway-api-crds']);
   await createCrd(server, readFileSync(join(folder, 'gateway.networking.k8s.io_httproutes.yaml'), 'utf8'));
-  await createCrd(server, readFileSync(new URL('../../k8s/crd.yaml', import.meta.url), 'utf8'));
+  for (const file of ['crd.yaml', 'crd-decisionlogs.yaml'])
+    await createCrd(server, readFileSync(new URL(`../../k8s/${file}`, import.meta.url), 'utf8'));
 }
 
 async function createCrd(server: TestApiserver, manifest: string): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * Every call that the operator makes to the apiserver, as one table; nothing else in the operator can reach it.
- * Used by observe.ts (reads), act.ts (writes), reflector.ts (lists and watches), lease.ts and events.ts.
+ * Used by observe.ts (reads), act.ts (writes), reflector.ts (lists and watches), lease.ts, events.ts and decision-log.ts.
  *
  * The ClusterRole in charts/latchkey-operator must equal `rolePermissions`; test/contract/operator/role.test.ts compares them and
  * test/integration/operator/role.test.ts runs the operator under the rendered role on a real apiserver.
@@ -53,6 +53,10 @@ export const CALLS = {
   createService: { ...core, resource: 'services', verb: 'create' },
   /** The selector of `<target>-canary`, when weight 0 was written and traffic still arrives. */
   patchService: { ...core, resource: 'services', verb: 'patch' },
+  /** The newest decision records of a rollout; nothing of it is ever read to decide. */
+  getDecisionLog: { ...rollouts, resource: 'decisionlogs', verb: 'get' },
+  createDecisionLog: { ...rollouts, resource: 'decisionlogs', verb: 'create' },
+  patchDecisionLog: { ...rollouts, resource: 'decisionlogs', verb: 'patch' },
   getLease: { ...leases, verb: 'get' },
   createLease: { ...leases, verb: 'create' },
   updateLease: { ...leases, verb: 'update' },
@@ -118,7 +122,7 @@ export class Kubernetes {
       deadlineMs: input.deadlineMs ?? DEADLINE_MS,
       ...(input.body === undefined ? {} : { body: input.body }),
       ...(call.verb === 'patch' ? { contentType: PATCH_TYPES[input.patch ?? 'json'] } : {}),
-      ...(input.metadataOnly ? { accept: metadataAccept('PartialObjectMetadataList') } : {}),
+      ...(input.metadataOnly ? { accept: metadataAccept(metadataKind(call.verb)) } : {}),
       signal: input.signal,
     });
   }
@@ -136,6 +140,10 @@ export class Kubernetes {
       signal: input.signal,
     });
   }
+}
+
+function metadataKind(verb: Verb): string {
+  return verb === 'list' ? 'PartialObjectMetadataList' : 'PartialObjectMetadata';
 }
 
 function metadataAccept(kind: string): string {

@@ -4,23 +4,10 @@ import { decide } from '../../../../operator/src/core/decide.ts';
 import { judge } from '../../../../operator/src/core/judge.ts';
 import { plan } from '../../../../operator/src/core/plan.ts';
 import { nextStatus } from '../../../../operator/src/core/status-from.ts';
-import { change } from './changes.ts';
-import { adoptedWorld, runUntil, step, think, worldAt } from './doing.ts';
+import { anyWorld } from './any-world.ts';
+import { runUntil, step, think, worldAt } from './doing.ts';
 import { observe } from './seeing.ts';
-import { deploy, freshWorld, REVISION, specManifest, type World } from './world.ts';
-
-/** Any world that a handful of changes and passes leads to. */
-const anyWorld: fc.Arbitrary<World> = fc
-  .tuple(fc.nat(4), fc.uint8Array({ minLength: 0, maxLength: 12 }))
-  .map(([start, bytes]) => {
-    let world =
-      [freshWorld, adoptedWorld, () => worldAt(5), () => worldAt(25), () => worldAt(100)][start]?.() ?? freshWorld();
-    for (let index = 0; index + 1 < bytes.length; index += 2) {
-      world = change(world, (bytes[index] ?? 0) % 17, bytes[index + 1] ?? 0);
-      world = step({ ...world, nowMs: world.nowMs + 5_000 }).world;
-    }
-    return world;
-  });
+import { deploy, REVISION, specManifest, type World } from './world.ts';
 
 function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !(value instanceof Map)) {
