@@ -4,6 +4,7 @@ import { APPROVAL_LIMITS } from '../core/spec-schema.ts';
 import { abort, retry, setWeight } from './ceiling.ts';
 import { type CommandDeps, CommandError, json, lines, type Terminal } from './command.ts';
 import { conclusionOf, EXIT, exitCodeOf } from './conclusion.ts';
+import { printRecords, verify } from './record-commands.ts';
 import type { PatchStep, Rollout } from './rollouts.ts';
 import { type Canvas, decisionsOf, decisionText, drawList, drawStatus } from './view.ts';
 
@@ -31,6 +32,10 @@ export function runCommand(deps: CommandDeps): Promise<number> {
       return setWeight(deps);
     case 'retry':
       return retry(deps);
+    case 'records':
+      return printRecords(deps);
+    case 'verify':
+      return verify(deps);
   }
 }
 

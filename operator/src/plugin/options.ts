@@ -14,6 +14,8 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
   abort NAME        weight 0 at once, pods kept, until retry
   set-weight NAME N lower the weight to N %, at once, and keep it there until retry
   retry NAME        take back abort or set-weight, or say what else is in the way
+  records NAME      every decision that the cluster keeps, with its inputs, as JSON lines
+  verify NAME       check the hash chain of those decisions and make each one again; -f checks a file, both compare
 
   -n, --namespace NS    default: the context's
   -A, --all-namespaces  list: of every namespace
@@ -24,6 +26,7 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
       --as ROLE         approve: on-call or team-lead, as status says
       --reason TEXT     approve: why, at most 512 characters; kept in the object
       --valid-for TIME  approve: until when it counts (default: 1h)
+  -f, --file FILE       verify: a file of the operator's JSON lines; - is standard input
       --dry-run         commands that change something: let the API server check it and change nothing
   -h, --help
 
@@ -40,12 +43,14 @@ export const COMMANDS = [
   'abort',
   'set-weight',
   'retry',
+  'records',
+  'verify',
 ] as const;
 export type Command = (typeof COMMANDS)[number];
 
 export interface Options {
   readonly command: Command;
-  /** Given for every command but list. */
+  /** Given for every command but list; empty where a file names the rollouts. */
   readonly name: string;
   readonly namespace: string | undefined;
   readonly allNamespaces: boolean;
@@ -54,6 +59,7 @@ export interface Options {
   readonly output: 'text' | 'json';
   readonly watch: boolean;
   readonly dryRun: boolean;
+  readonly file: string | undefined;
   readonly role: ApprovalRole | undefined;
   readonly reason: string | undefined;
   readonly validForMs: number;
@@ -79,7 +85,8 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   }
   const [number, ...rest] = command === 'set-weight' ? others : [undefined, ...others];
   if (rest.length > 0) throw new UsageError(`one name at a time: ${rest.join(' ')} is too much`);
-  if (command !== 'list' && name === undefined) throw new UsageError(`${command}: name an AuthRollout`);
+  const isNameless = command === 'list' || (command === 'verify' && values.file !== undefined);
+  if (!isNameless && name === undefined) throw new UsageError(`${command}: name an AuthRollout`);
   if (command === 'list' && name !== undefined) throw new UsageError(`list takes no name: use status ${name}`);
   return {
     command,
@@ -92,6 +99,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     watch: values.watch === true,
     dryRun: values['dry-run'] === true,
     weight: command === 'set-weight' ? weightOf(number) : undefined,
+    file: values.file,
     ...(command === 'approve' ? approvalOf(values) : { role: undefined, reason: undefined, validForMs: 0 }),
   };
 }
@@ -111,6 +119,7 @@ function parsed(args: readonly string[]) {
         as: { type: 'string' },
         reason: { type: 'string' },
         'valid-for': { type: 'string', default: '1h' },
+        file: { type: 'string', short: 'f' },
         'dry-run': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

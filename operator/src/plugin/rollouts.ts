@@ -82,6 +82,12 @@ export class Rollouts {
     return rolloutOf(await this.#transport.send({ method: 'GET', path, deadlineMs: DEADLINE_MS }));
   }
 
+  /** The DecisionLog of a rollout, as the apiserver has it. @throws {ApiError} */
+  async decisionLog(namespace: string, name: string): Promise<unknown> {
+    const path = `${GROUP}/namespaces/${encodeURIComponent(namespace)}/decisionlogs/${encodeURIComponent(name)}`;
+    return await this.#transport.send({ method: 'GET', path, deadlineMs: DEADLINE_MS });
+  }
+
   /** All of it or nothing; a failed `test` is ERR_API_CONFLICT. @throws {ApiError} */
   async patch(
     rollout: Rollout,
