@@ -72,20 +72,10 @@ export class Controller {
     this.#elector = new LeaseElector({ kubernetes, namespace, name, podName, onChange, onError: onError('lease') });
     const events = new EventRecorder({ kubernetes, podName, onError: onError('event') });
     const takeBreach = (key: string): number | undefined => this.#sentinel.takeBreach(key);
-    this.#decisionLog = new DecisionLog({
-      kubernetes,
-      podName,
-      say: options.say,
-      onError: (key, error) => this.#failed('decision log', error, key),
-    });
-    this.#reporter = new Reporter({
-      log,
-      metrics,
-      events,
-      notifier: options.notifier,
-      takeBreach,
-      onGone: this.#gone.bind(this),
-    });
+    const onLogError = (key: string, error: unknown): void => this.#failed('decision log', error, key);
+    this.#decisionLog = new DecisionLog({ kubernetes, podName, say: options.say, onError: onLogError });
+    const onGone = this.#gone.bind(this);
+    this.#reporter = new Reporter({ log, metrics, events, notifier: options.notifier, takeBreach, onGone });
   }
 
   /** Runs until the signal fires; then ends the passes, and only then gives the Lease back, so that two never write. */

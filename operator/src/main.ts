@@ -3,7 +3,7 @@
  * The operator's entry: configuration, signals, and the order in which things start and stop. controller.ts does the work.
  */
 import { KubeConfig } from '@kubernetes/client-node';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { Kubernetes } from './clients/kubernetes.ts';
 import { Transport } from './clients/transport.ts';
 import { type Config, HELP, parseConfig } from './config.ts';
@@ -44,18 +44,7 @@ async function run(config: Config): Promise<void> {
   const stdout = pino.destination(1);
   const timestamp = pino.stdTimeFunctions.isoTime;
   const log = pino({ level: config.logLevel, base: { pod: config.podName }, timestamp }, stdout);
-  // Crash-only: state is in the cluster, and half a process is worse than a fresh one.
-  process.on('unhandledRejection', (error) => {
-    log.fatal({ err: error }, 'unhandled rejection');
-    process.exit(1);
-  });
-  const stop = new AbortController();
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
-  stop.signal.addEventListener('abort', () => {
-    log.info('stopping');
-    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
-  });
-
+  const stop = stopSignal(log);
   const kubeConfig = new KubeConfig();
   if (config.kubeconfig === undefined) kubeConfig.loadFromDefault();
   else kubeConfig.loadFromFile(config.kubeconfig);
@@ -78,11 +67,27 @@ async function run(config: Config): Promise<void> {
     registry: metrics.registry,
   });
   log.info({ port: health.port, namespace: config.watchNamespace || 'all' }, 'started');
-  await controller.run(stop.signal);
+  await controller.run(stop);
   await notifier.close(LAST_WORDS_MS);
   await health.close();
   transport.close();
   log.info('stopped');
+}
+
+/** Fires when the process is asked to stop, and sees to it that it does. */
+function stopSignal(log: Logger): AbortSignal {
+  // Crash-only: state is in the cluster, and half a process is worse than a fresh one.
+  process.on('unhandledRejection', (error) => {
+    log.fatal({ err: error }, 'unhandled rejection');
+    process.exit(1);
+  });
+  const stop = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => stop.abort());
+  stop.signal.addEventListener('abort', () => {
+    log.info('stopping');
+    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
+  });
+  return stop.signal;
 }
 
 main().catch((error: unknown) => {
