@@ -11,9 +11,11 @@ import { scrapePods } from './clients/pods.ts';
 import { judgeSentinel } from './core/judge.ts';
 import type { Labels } from './core/observation.ts';
 import type { Matrix } from './core/spec.ts';
+import { newTrial, observeTrial, type Trial } from './core/trial.ts';
 import {
   type CounterWindow,
   emptyWindow,
+  newestGain,
   observeCounters,
   type Scrape,
   type SentinelView,
@@ -31,6 +33,8 @@ export interface Watched {
   readonly matrix: Matrix;
   /** Other revision, other pods: what the old ones did says nothing about the new. */
   readonly revision: string;
+  /** Another text begins another trial: a revision has one, and a person's approval gives it a new one. */
+  readonly trial: string;
   /** When the step began, and since when status says that no canary answers. */
   readonly sinceMs: number | undefined;
   readonly silentSinceMs: number | undefined;
@@ -61,6 +65,7 @@ const MAX_CANARY_PODS = 200;
 interface Followed {
   watched: Watched;
   window: CounterWindow;
+  trial: Trial;
   targets: { readonly canary: readonly PodRead[]; readonly stable: readonly PodRead[] } | undefined;
   targetsAt: number;
   refreshing: boolean;
@@ -72,6 +77,7 @@ interface Followed {
 
 const NOTHING_SEEN = {
   window: emptyWindow,
+  trial: newTrial,
   targets: undefined,
   targetsAt: Number.NEGATIVE_INFINITY,
   refreshing: false,
@@ -106,8 +112,10 @@ export class Sentinel {
     ]);
     const known = this.#followed.get(key);
     // Other pods, other counters: what was seen of the old ones must not be held against the new.
-    if (known?.podsKey === podsKey) known.watched = watched;
-    else this.#followed.set(key, { ...NOTHING_SEEN, watched, podsKey });
+    if (known?.podsKey === podsKey) {
+      if (known.watched.trial !== watched.trial) known.trial = newTrial;
+      known.watched = watched;
+    } else this.#followed.set(key, { ...NOTHING_SEEN, watched, podsKey });
   }
 
   drop(key: string): void {
@@ -120,7 +128,7 @@ export class Sentinel {
 
   view(key: string): SentinelView | undefined {
     const followed = this.#followed.get(key);
-    return followed === undefined ? undefined : viewWindow(followed.window);
+    return followed === undefined ? undefined : viewWindow(followed.window, followed.trial);
   }
 
   /** When the breach that a lowering write answers was seen; reading it ends it. */
@@ -157,6 +165,8 @@ export class Sentinel {
       if (this.#followed.get(key) !== followed || followed.podsKey !== podsKey) return;
       const nowMs = this.#now();
       followed.window = observeCounters(followed.window, scrapes, nowMs);
+      const gain = newestGain(followed.window);
+      if (gain !== undefined) followed.trial = observeTrial(followed.trial, gain, followed.watched.matrix);
       this.#judge(key, followed, nowMs);
     } catch (error) {
       if (!signal.aborted) this.#options.onError(key, error);
@@ -165,7 +175,7 @@ export class Sentinel {
 
   #judge(key: string, followed: Followed, nowMs: number): void {
     const { matrix, sinceMs, silentSinceMs, isZero } = followed.watched;
-    const view = viewWindow(followed.window);
+    const view = viewWindow(followed.window, followed.trial);
     // The silence is counted in status, so that a restart does not begin it anew; and status is written by a pass.
     const isSilent = view?.silentSinceMs !== undefined;
     if (isZero || isSilent !== (silentSinceMs !== undefined)) this.#options.onNews(key);

@@ -4,11 +4,13 @@
  */
 
 import { msToDuration } from './duration.ts';
-import { provesAbove, upperBound } from './evidence.ts';
-import { rowsOf, type Severity } from './matrix.ts';
+import { upperBound } from './evidence.ts';
+import { type Proof, rowsOf, type Severity } from './matrix.ts';
 import type { UnknownWhy } from './observation.ts';
+import type { Tally } from './sequential.ts';
 import type { Matrix } from './spec.ts';
 import type { CheckName } from './status.ts';
+import { SLOW_SHARE } from './trial.ts';
 
 export type Verdict =
   | { readonly kind: 'pass' }
@@ -36,52 +38,64 @@ const PASS: Verdict = { kind: 'pass' };
  */
 const MIN_REQUESTS_TO_FAIL = 20;
 
+/**
+ * What is proven of a rate, by the trial of the revision or by a window of Prometheus. Proven worse than stable, the canary is at
+ * fault and its measured share names the severity; proven above a limit, it is so whatever stable does.
+ */
+export type RateProof = { readonly isOver: (limit: number) => boolean; readonly isWorse: boolean };
+
 export function unknownFinding(check: CheckName, why: UnknownWhy): Finding {
   return { check, verdict: { kind: 'unknown', why }, value: undefined, threshold: undefined, requests: undefined };
 }
 
 /**
- * Share of requests answered with a 5xx status. The bound proves that the canary is at fault; how bad it is, the measured share
+ * Share of requests answered with a 5xx status. The proof says that the canary is at fault; how bad it is, the measured share
  * says: once P1 is proven, a share above P0's limit is a P0. Both mean weight 0 at once, and after it no request comes that could
- * prove more, so waiting for P0's own bound would let the first second's luck name the severity.
+ * prove more, so waiting for P0's own proof would let the first second's luck name the severity.
  */
-export function checkErrorRate(errors: number, requests: number, matrix: Matrix): Finding {
+export function checkErrorRate({ bad, total }: Tally, matrix: Matrix, proof: RateProof): Finding {
   const { p0, p1, p2, p3 } = matrix.errorRate;
   const thresholds = { P0: p0, P1: p1, P2: p2, P3: p3 };
+  const share = total > 0 ? bad / total : 0;
   const floor = Math.min(matrix.minRequests, MIN_REQUESTS_TO_FAIL);
-  const proven = worstCrossed('errorRate', (row) =>
-    row.proof === 'estimate'
-      ? requests >= matrix.minRequests && errors / requests >= thresholds[row.severity]
-      : requests >= floor && provesAbove(errors, requests, thresholds[row.severity], matrix.confidence),
-  );
-  const severity = proven === 'P1' && errors / requests > p0 ? 'P0' : proven;
+  const proven = worstCrossed('errorRate', (row) => {
+    const limit = thresholds[row.severity];
+    // The runbook's P0 is "more than", its others are "from".
+    const isCrossed = row.severity === 'P0' ? share > limit : share >= limit;
+    if (row.proof === 'estimate') return isCrossed && total >= matrix.minRequests;
+    return isCrossed && total >= floor && (proof.isWorse || proof.isOver(limit));
+  });
+  const severity = proven === 'P1' && share > p0 ? 'P0' : proven;
   return {
     check: 'errorRate',
-    verdict: verdictOf(severity, requests >= matrix.minRequests),
-    value: percent(requests > 0 ? errors / requests : 0),
+    verdict: verdictOf(severity, total >= matrix.minRequests),
+    value: percent(share),
     threshold: percent(thresholds[severity ?? 'P3']),
-    requests: Math.round(requests),
+    requests: Math.round(total),
   };
 }
 
-/** The share of slow requests at which the 95th percentile stands exactly at the bound. */
-const SLOW_SHARE = 0.05;
+export type SlowCounts = { readonly p1: number; readonly p2: number; readonly p3: number };
+export type SlowProof = { readonly p1: boolean; readonly p2: boolean };
 
-/** p95 lies above a bound exactly when more than 5 % of the requests are slower than it, which can be counted and proven. */
+/**
+ * p95 lies above a bound exactly when more than 5 % of the requests are slower than it, which can be counted. P1 and P2 want both:
+ * a share above it now, and the trial's proof that this is no single stall and not stable's trouble as well.
+ */
 export function checkLatency(
-  slow: { readonly p1: number; readonly p2: number; readonly p3: number },
+  slow: SlowCounts,
   requests: number,
-  matrix: Matrix,
+  { matrix, proof }: { readonly matrix: Matrix; readonly proof: SlowProof },
 ): Finding {
   const { p1Ms, p2Ms, p3Ms } = matrix.latencyP95;
   const slower: Readonly<Record<Severity, number>> = { P0: 0, P1: slow.p1, P2: slow.p2, P3: slow.p3 };
   const boundsMs: Readonly<Record<Severity, number>> = { P0: p1Ms, P1: p1Ms, P2: p2Ms, P3: p3Ms };
+  const isProven: Readonly<Record<Severity, boolean>> = { P0: false, P1: proof.p1, P2: proof.p2, P3: true };
   const floor = Math.min(matrix.minRequests, MIN_REQUESTS_TO_FAIL);
-  const severity = worstCrossed('latencyP95', (row) =>
-    row.proof === 'estimate'
-      ? requests >= matrix.minRequests && slower[row.severity] / requests > SLOW_SHARE
-      : requests >= floor && provesAbove(slower[row.severity], requests, SLOW_SHARE, matrix.confidence),
-  );
+  const severity = worstCrossed('latencyP95', (row) => {
+    const least = row.proof === 'estimate' ? matrix.minRequests : floor;
+    return requests >= least && slower[row.severity] / requests > SLOW_SHARE && isProven[row.severity];
+  });
   const shown = severity ?? 'P3';
   return {
     check: 'latencyP95',
@@ -92,41 +106,40 @@ export function checkLatency(
   };
 }
 
-export type Logins = { readonly attempts: number; readonly failures: number };
-
 /**
- * Share of failed logins. When stable fails as often too (somebody sprays passwords at both), the canary must be proven
- * worse than stable's upper bound, not just worse than the threshold: it is not to blame for the weather.
+ * Share of failed logins. While stable's own share is over the limit too (somebody sprays passwords at both), only a canary that is
+ * proven worse than stable fails: it is not to blame for the weather.
  *
  * People log in once and then send thousands of requests, so a canary at 5 % may see no login for minutes although it has all the
  * requests a verdict needs. Few logins are therefore `FewLogins`, which stops nobody, unless stable's own logins say that the
  * canary should have had enough (`expectedLogins`): logins that go missing are a symptom, and `TooLittleTraffic` holds.
  */
 export function checkAuthFailures(
-  canary: Logins,
-  stable: Logins | undefined,
-  matrix: Matrix,
-  expectedLogins = 0,
+  canary: Tally,
+  stable: Tally | undefined,
+  { matrix, proof, expectedLogins = 0 }: LoginContext,
 ): Finding {
   const { p1, minLogins } = matrix.authFailureRate;
-  const isShared = stable !== undefined && stable.attempts >= minLogins && stable.failures / stable.attempts > p1;
-  const threshold = isShared ? Math.max(p1, upperBound(stable.failures, stable.attempts, matrix.confidence)) : p1;
-  const isProven =
-    canary.attempts >= minLogins && provesAbove(canary.failures, canary.attempts, threshold, matrix.confidence);
+  const share = canary.total > 0 ? canary.bad / canary.total : 0;
+  const isShared = stable !== undefined && stable.total >= minLogins && stable.bad / stable.total > p1;
+  const threshold = isShared ? Math.max(p1, upperBound(stable.bad, stable.total, matrix.confidence)) : p1;
+  const isProven = canary.total >= minLogins && share > p1 && (proof.isWorse || proof.isOver(threshold));
   // Not proven, and not healthy either: there is no P3 of this check to hold, so doubt must.
-  const isDoubtful = canary.attempts >= matrix.minRequests && canary.failures / canary.attempts > threshold;
+  const isDoubtful = canary.total >= matrix.minRequests && share > threshold;
   return {
     check: 'authFailureRate',
     verdict: isProven
       ? { kind: 'fail', severity: 'P1' }
       : isDoubtful
         ? DOUBT
-        : evidenceOf(canary.attempts, expectedLogins, minLogins),
-    value: percent(canary.attempts > 0 ? canary.failures / canary.attempts : 0),
+        : evidenceOf(canary.total, expectedLogins, minLogins),
+    value: percent(share),
     threshold: percent(threshold),
-    requests: Math.round(canary.attempts),
+    requests: Math.round(canary.total),
   };
 }
+
+export type LoginContext = { readonly matrix: Matrix; readonly proof: RateProof; readonly expectedLogins?: number };
 
 const DOUBT: Verdict = { kind: 'unknown', why: 'TooLittleTraffic' };
 
@@ -190,7 +203,7 @@ function worstCrossedOf(findings: readonly Finding[]): Severity | undefined {
 
 function worstCrossed(
   check: CheckName,
-  isCrossed: (row: { readonly severity: Severity; readonly proof: 'bound' | 'estimate' | 'fact' }) => boolean,
+  isCrossed: (row: { readonly severity: Severity; readonly proof: Proof }) => boolean,
 ): Severity | undefined {
   return rowsOf(check).find(isCrossed)?.severity;
 }

@@ -14,12 +14,18 @@ import {
   checkServiceDown,
   type Finding,
   overallVerdict,
+  type RateProof,
+  type SlowCounts,
+  type SlowProof,
   unknownFinding,
   type Verdict,
 } from './checks.ts';
+import { provesAbove } from './evidence.ts';
 import type { Observation, Sample, StepSamples } from './observation.ts';
+import type { Tally } from './sequential.ts';
 import type { Matrix } from './spec.ts';
 import type { CheckName } from './status.ts';
+import { type Evidence, isProven, lookConfidence, type RateEvidence } from './trial.ts';
 import type { SentinelView, SpanView } from './window.ts';
 
 export type Judged = { readonly verdict: Verdict; readonly results: readonly CheckResult[] };
@@ -60,12 +66,21 @@ export function judgeSentinel(view: SentinelView | undefined, matrix: Matrix, ti
     return judged([unknownFinding('serviceDown', 'NoSentinel')], 'sentinel', 0);
   }
   const spans = view.spans.filter((span, index) => index === 0 || startsWithin(span, view, times.sinceMs));
+  const { evidence } = view;
+  const errors = tellingSpan(spans, errorsIn);
+  const logins = tellingSpan(spans, loginsIn);
+  const slow = tellingSpan(spans, (counts) => ({ bad: slowIn(counts, matrix).p1, total: counts.requests }));
   const findings = [
     checkServiceDown(silenceMs(view, times), matrix),
     checkDataLoss(view.dataLoss, matrix),
-    worstOf(spans, (span) => checkErrorRate(span.canary.serverErrors, span.canary.requests, matrix)),
-    worstOf(spans, (span) => checkLatency(slowIn(span, matrix), span.canary.requests, matrix)),
-    worstOf(spans, (span) => checkAuthFailures(loginsIn(span.canary), loginsIn(span.stable), matrix)),
+    errors && checkErrorRate(errorsIn(errors.canary), matrix, errorProof(evidence, matrix)),
+    slow &&
+      checkLatency(slowIn(slow.canary, matrix), slow.canary.requests, { matrix, proof: slowProof(evidence, matrix) }),
+    logins &&
+      checkAuthFailures(loginsIn(logins.canary), stormiestLogins(spans, matrix), {
+        matrix,
+        proof: loginProof(evidence, matrix),
+      }),
     worstOf(spans, (span) => checkDatabaseErrors(span.canary.databaseErrors, span.spanMs, matrix)),
     worstOf(
       spans.filter((span) => span.spanMs <= matrix.complaints.windowMs),
@@ -75,22 +90,63 @@ export function judgeSentinel(view: SentinelView | undefined, matrix: Matrix, ti
   return judged(findings.filter((finding) => finding !== undefined).map(severeOnly), 'sentinel', SENTINEL_FRESH_MS);
 }
 
+/** What the trial says of a rate whose limit of P1 it was weighed against; of higher limits it says nothing. */
+function rateProof({ over, worse }: RateEvidence, p1: number, matrix: Matrix): RateProof {
+  const isOver = isProven(over, matrix);
+  return { isOver: (limit) => isOver && limit <= p1, isWorse: isProven(worse, matrix) };
+}
+
+function errorProof(evidence: Evidence, matrix: Matrix): RateProof {
+  return rateProof(evidence.errorRate, matrix.errorRate.p1, matrix);
+}
+
+function loginProof(evidence: Evidence, matrix: Matrix): RateProof {
+  return rateProof(evidence.authFailureRate, matrix.authFailureRate.p1, matrix);
+}
+
+function slowProof({ latencyP95 }: Evidence, matrix: Matrix): SlowProof {
+  return { p1: isProven(latencyP95.p1, matrix), p2: isProven(latencyP95.p2, matrix) };
+}
+
+const NO_PROOF: RateProof = { isOver: () => false, isWorse: false };
+
+/** Proven by the trial, or by this window of Prometheus alone. */
+function eitherProof(trial: RateProof, { bad, total }: Tally, matrix: Matrix): RateProof {
+  const isOver = (limit: number): boolean =>
+    trial.isOver(limit) || provesAbove(bad, total, limit, lookConfidence(matrix));
+  return { ...trial, isOver };
+}
+
 function judgeStep(samples: StepSamples, view: SentinelView | undefined, matrix: Matrix, weight: number): Judged {
   const { requests, serverErrors, slow, databaseErrors, complaints, dataLoss } = samples;
-  const stable = stableLogins(samples);
   const findings = [
     view === undefined
       ? unknownFinding('serviceDown', 'NoSentinel')
       : view.canaryPodsAnswering > 0
         ? checkServiceDown(undefined, matrix)
         : unknownFinding('serviceDown', 'NoAnswer'),
-    known('errorRate', [serverErrors, requests], ([errors = 0, total = 0]) => checkErrorRate(errors, total, matrix)),
-    known('latencyP95', [slow.p1, slow.p2, slow.p3, requests], ([p1 = 0, p2 = 0, p3 = 0, total = 0]) =>
-      checkLatency({ p1, p2, p3 }, total, matrix),
-    ),
-    known('authFailureRate', [samples.logins, samples.loginFailures], ([attempts = 0, failures = 0]) =>
-      checkAuthFailures({ attempts, failures }, stable, matrix, canaryShareOf(stable?.attempts ?? 0, weight)),
-    ),
+    known('errorRate', [serverErrors, requests], ([bad = 0, total = 0]) => {
+      const proof = eitherProof(
+        view === undefined ? NO_PROOF : errorProof(view.evidence, matrix),
+        { bad, total },
+        matrix,
+      );
+      return checkErrorRate({ bad, total }, matrix, proof);
+    }),
+    known('latencyP95', [slow.p1, slow.p2, slow.p3, requests], ([p1 = 0, p2 = 0, p3 = 0, total = 0]) => {
+      const proof = view === undefined ? { p1: false, p2: false } : slowProof(view.evidence, matrix);
+      return checkLatency({ p1, p2, p3 }, total, { matrix, proof });
+    }),
+    known('authFailureRate', [samples.logins, samples.loginFailures], ([total = 0, bad = 0]) => {
+      const proof = eitherProof(
+        view === undefined ? NO_PROOF : loginProof(view.evidence, matrix),
+        { bad, total },
+        matrix,
+      );
+      const stable = stableLogins(samples);
+      const expectedLogins = canaryShareOf(stable?.total ?? 0, weight);
+      return checkAuthFailures({ bad, total }, stable, { matrix, proof, expectedLogins });
+    }),
     known('databaseErrors', [databaseErrors], ([errors = 0]) =>
       checkDatabaseErrors(errors, samples.databaseWindowMs, matrix),
     ),
@@ -137,18 +193,52 @@ function silenceMs(view: SentinelView, { nowMs, sinceMs, silentSinceMs }: Sentin
   return Math.max(0, nowMs - Math.min(ownMs, silentSinceMs ?? ownMs));
 }
 
-function slowIn(
-  { canary }: SpanView,
-  matrix: Matrix,
-): { readonly p1: number; readonly p2: number; readonly p3: number } {
+function slowIn(counts: SpanView['canary'], matrix: Matrix): SlowCounts {
   const slowerThan = (boundMs: number): number =>
-    Math.max(0, canary.requests - (canary.fasterThan[String(boundMs)] ?? canary.requests));
+    Math.max(0, counts.requests - (counts.fasterThan[String(boundMs)] ?? counts.requests));
   const { p1Ms, p2Ms, p3Ms } = matrix.latencyP95;
   return { p1: slowerThan(p1Ms), p2: slowerThan(p2Ms), p3: slowerThan(p3Ms) };
 }
 
-function loginsIn(counts: SpanView['canary']): { readonly attempts: number; readonly failures: number } {
-  return { attempts: counts.logins, failures: counts.loginFailures };
+function errorsIn(counts: SpanView['canary']): Tally {
+  return { bad: counts.serverErrors, total: counts.requests };
+}
+
+function loginsIn(counts: SpanView['canary']): Tally {
+  return { bad: counts.loginFailures, total: counts.logins };
+}
+
+/**
+ * The span whose share names the severity: the one in which the canary stands out most from stable, which is about as long as the
+ * fault. A shorter one would take the first second's luck for the fault, a longer one thin it out with the health before it.
+ * Without anything that stands out it is the longest, for the figures.
+ */
+function tellingSpan(spans: readonly SpanView[], tallyIn: (counts: SpanView['canary']) => Tally): SpanView | undefined {
+  const longest = spans.at(-1);
+  if (longest === undefined) return undefined;
+  const stable = tallyIn(longest.stable);
+  const usual = Math.max(USUAL_SHARE, stable.total > 0 ? stable.bad / stable.total : 0);
+  const standsOut = (span: SpanView): number => surprise(tallyIn(span.canary), usual);
+  return spans.reduce((best, span) => (standsOut(span) > standsOut(best) ? span : best), longest);
+}
+
+/** Stable's logins in the span in which most of them failed: a storm that hits both may have begun a moment ago. */
+function stormiestLogins(spans: readonly SpanView[], { authFailureRate }: Matrix): Tally | undefined {
+  return spans
+    .map(({ stable }) => loginsIn(stable))
+    .filter(({ total }) => total >= authFailureRate.minLogins)
+    .toSorted((left, right) => right.bad / right.total - left.bad / left.total)[0];
+}
+
+/** A share of bad answers that no healthy version is below for certain. */
+const USUAL_SHARE = 0.0005;
+
+/** The log likelihood ratio of the measured share against the usual one; 0 when it is no higher. */
+function surprise({ bad, total }: Tally, usual: number): number {
+  const share = total > 0 ? Math.min(1, bad / total) : 0;
+  if (share <= usual) return 0;
+  const good = share === 1 ? 0 : (1 - share) * Math.log((1 - share) / (1 - usual));
+  return total * (share * Math.log(share / usual) + good);
 }
 
 /** What the canary should have of something that stable has `count` of, by their weights. */
@@ -156,10 +246,9 @@ function canaryShareOf(count: number, weight: number): number {
   return weight >= 100 ? 0 : (count * weight) / (100 - weight);
 }
 
-function stableLogins(samples: StepSamples): { readonly attempts: number; readonly failures: number } | undefined {
-  const { stableLogins: attempts, stableLoginFailures: failures } = samples;
-  if (attempts.kind === 'unknown' || failures.kind === 'unknown') return undefined;
-  return { attempts: attempts.value, failures: failures.value };
+function stableLogins({ stableLogins: total, stableLoginFailures: bad }: StepSamples): Tally | undefined {
+  if (total.kind === 'unknown' || bad.kind === 'unknown') return undefined;
+  return { bad: bad.value, total: total.value };
 }
 
 /** Runs a check on its samples when each of them is a number; a sample that is not makes the check unknown. */

@@ -14,10 +14,11 @@ export const SEVERITIES: readonly Severity[] = ['P0', 'P1', 'P2', 'P3'];
 export type Response = 'rollback' | 'zero' | 'reduce' | 'hold';
 
 /**
- * bound: the rate lies above the threshold with spec.matrix.confidence. estimate: the plain share does, which is enough
- * where the answer is only to wait. fact: a count or a time, which needs no statistics.
+ * evidence: the share crosses the limit, and the trial (trial.ts) or a window of Prometheus proves the canary's fault with
+ * spec.matrix.confidence. estimate: the plain share does, which is enough where the answer is only to wait. fact: a count or a
+ * time, which needs no statistics.
  */
-export type Proof = 'bound' | 'estimate' | 'fact';
+export type Proof = 'evidence' | 'estimate' | 'fact';
 
 export type MatrixRow = {
   readonly check: CheckName;
@@ -38,15 +39,15 @@ const row = (check: CheckName, severity: Severity, proof: Proof, response: Respo
 
 export const MATRIX: readonly MatrixRow[] = [
   row('serviceDown', 'P0', 'fact', 'rollback'),
-  row('errorRate', 'P0', 'bound', 'rollback'),
+  row('errorRate', 'P0', 'evidence', 'rollback'),
   row('dataLoss', 'P0', 'fact', 'rollback'),
-  row('errorRate', 'P1', 'bound', 'zero'),
-  row('latencyP95', 'P1', 'bound', 'zero'),
-  row('authFailureRate', 'P1', 'bound', 'zero'),
+  row('errorRate', 'P1', 'evidence', 'zero'),
+  row('latencyP95', 'P1', 'evidence', 'zero'),
+  row('authFailureRate', 'P1', 'evidence', 'zero'),
   row('databaseErrors', 'P1', 'fact', 'zero'),
   row('complaints', 'P1', 'fact', 'zero'),
-  row('errorRate', 'P2', 'bound', 'reduce'),
-  row('latencyP95', 'P2', 'bound', 'reduce'),
+  row('errorRate', 'P2', 'evidence', 'reduce'),
+  row('latencyP95', 'P2', 'evidence', 'reduce'),
   row('complaints', 'P2', 'fact', 'hold'),
   row('errorRate', 'P3', 'estimate', 'hold'),
   row('latencyP95', 'P3', 'estimate', 'hold'),

@@ -65,7 +65,7 @@ export const matrixSchema = z.strictObject({
     .min(0.5)
     .max(0.999999)
     .default(0.999)
-    .describe('One-sided confidence with which a rate must lie above its threshold before it counts as crossed.'),
+    .describe('1 less this bounds how often a healthy canary is taken back in a whole rollout, however often we look.'),
   minRequests: count.default(30).describe('Fewer requests than this in the window are too little evidence to pass.'),
   serviceDown: z.strictObject({ p0: duration.default('5m') }).prefault({}),
   errorRate: z

@@ -4,6 +4,8 @@
  * into Observation.sentinel. Bounded: one sum per batch for five minutes, one entry per living pod.
  */
 
+import { type Evidence, evidenceOf, type Gain, type Trial } from './trial.ts';
+
 /** Counters of one pod at one scrape, as exported: cumulative since its process began. */
 export type PodCounters = {
   readonly requests: number;
@@ -44,6 +46,8 @@ export type SentinelView = {
   readonly quietSinceMs: number | undefined;
   /** Absolute sum of dataLoss over the living canary pods: the first signal ever is the one that counts. */
   readonly dataLoss: number;
+  /** What the requests of this revision have proven since its trial began. */
+  readonly evidence: Evidence;
 };
 
 type PodMemory = { readonly track: Scrape['track']; readonly last: PodCounters | undefined };
@@ -125,8 +129,15 @@ export function observeCounters(window: CounterWindow, scrapes: readonly Scrape[
   };
 }
 
+/** What the newest batch counted since the one before it: the next block of the trial. Undefined before the second batch. */
+export function newestGain({ batches }: CounterWindow): Gain | undefined {
+  const [before, newest] = batches.slice(-2);
+  if (before === undefined || newest === undefined) return undefined;
+  return { canary: subtract(newest.canary, before.canary), stable: subtract(newest.stable, before.stable) };
+}
+
 /** What the window shows: counts over each span that ends with the newest batch; undefined before the first batch. */
-export function viewWindow(window: CounterWindow): SentinelView | undefined {
+export function viewWindow(window: CounterWindow, trial: Trial): SentinelView | undefined {
   const newest = window.batches.at(-1);
   if (newest === undefined) return undefined;
   return {
@@ -140,6 +151,7 @@ export function viewWindow(window: CounterWindow): SentinelView | undefined {
       (sum, pod) => sum + (pod.track === 'canary' ? (pod.last?.dataLoss ?? 0) : 0),
       0,
     ),
+    evidence: evidenceOf(trial),
   };
 }
 

@@ -19,6 +19,7 @@ const WATCHED: Watched = {
   podPath: '/api/metrics',
   matrix: reading.spec.matrix,
   revision: 'a',
+  trial: 'a/',
   sinceMs: undefined,
   silentSinceMs: undefined,
   isZero: false,

@@ -9,6 +9,7 @@ import type {
   StepSamples,
 } from '../../../../operator/src/core/observation.ts';
 import { parseSpec } from '../../../../operator/src/core/spec.ts';
+import type { Evidence } from '../../../../operator/src/core/trial.ts';
 import type { Counts, SentinelView } from '../../../../operator/src/core/window.ts';
 import { type Deployment, type Health, type Json, T0, type World } from './world.ts';
 
@@ -88,6 +89,20 @@ function sentinelView(world: World): SentinelView | undefined {
     silentSinceMs: isSilent ? world.nowMs - 1_000 : undefined,
     quietSinceMs: isQuiet ? T0 - 3_600_000 : undefined,
     dataLoss: world.health === 'dataLoss' ? 1 : 0,
+    evidence: evidenceOn(isThin ? 'good' : world.health),
+  };
+}
+
+/** What ten thousand requests of this health have proven: the trial's own tests show how it comes to that. */
+function evidenceOn(health: Health): Evidence {
+  const nothing = 1;
+  const certainty = 1e9;
+  const isSevere = health === 'P0' || health === 'P1';
+  const isWorse = isSevere || health === 'P2' || health === 'P3';
+  return {
+    errorRate: { over: isSevere ? certainty : nothing, worse: isWorse ? certainty : nothing },
+    authFailureRate: { over: nothing, worse: nothing },
+    latencyP95: { p1: nothing, p2: nothing },
   };
 }
 
