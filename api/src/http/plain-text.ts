@@ -24,7 +24,7 @@ const decoded = (html: string): string => html.replaceAll(/&(?:amp|lt|gt|quot);/
 
 /**
  * Text without a tag in it, in whatever number of escapings it came: decoding once must not bring to life what was escaped twice.
- * What is not settled after some rounds stays escaped.
+ * What is not settled after some rounds loses the characters that could make a tag, so that a second time changes nothing.
  */
 export const plainText = (text: string): string => {
   if (!/[<>&]/.test(text)) return text;
@@ -34,5 +34,5 @@ export const plainText = (text: string): string => {
     if (next === current) return current;
     current = next;
   }
-  return withoutTags(current);
+  return current.replaceAll(/[<>&]/g, '');
 };

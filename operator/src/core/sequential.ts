@@ -26,8 +26,8 @@ export function weigh({ looks, capitals }: EProcess, logRatios: readonly number[
   const stake = setAside(looks) - setAside(looks + 1);
   return {
     looks: looks + 1,
-    capitals: logRatios.map((logRatio, index) =>
-      Math.min(MAX_CAPITAL, ((capitals[index] ?? 0) + stake) * Math.exp(logRatio)),
+    capitals: logRatios.map((ratio, index) =>
+      Math.min(MAX_CAPITAL, ((capitals[index] ?? 0) + stake) * Math.exp(ratio)),
     ),
   };
 }

@@ -67,6 +67,13 @@ describe('inputs', () => {
     ).to.equal(undefined);
   });
 
+  it('plain text that was escaped more often than anybody does loses what could make a tag', () => {
+    const escaped = `${'&amp;'.padEnd(5 + 4 * 9, 'amp;')}lt;b&gt;x`;
+    const clean = plainText(escaped);
+    expect(clean).not.to.match(/[<>&]/);
+    expect(plainText(clean)).to.equal(clean);
+  });
+
   it('plain text has no tag left, however it was escaped, and stays what it is the second time', () => {
     const hostile = fc
       .array(

@@ -40,20 +40,26 @@ describe('an e-process', () => {
 
   it('is not expected to grow while the canary is no worse than stable, whatever stable did before', () => {
     fc.assert(
-      fc.property(size, size, rate, rate, fc.nat(500), (canaryTotal, stableTotal, stableRate, part, seen) => {
-        const before = { bad: seen, total: 1_000 };
-        const canaryRate = stableRate * part;
-        for (let index = 0; index < 5; index += 1) {
-          let expected = 0;
-          for (const canary of outcomes(canaryTotal)) {
-            for (const stable of outcomes(stableTotal)) {
-              const ratio = Math.exp(worseThan(canary, stable, before)[index] ?? 0);
-              expected += chance(canary, canaryRate) * chance(stable, stableRate) * ratio;
+      fc.property(
+        fc.tuple(size, size),
+        rate,
+        rate,
+        fc.nat(500),
+        ([canaryTotal, stableTotal], stableRate, part, seen) => {
+          const before = { bad: seen, total: 1_000 };
+          const canaryRate = stableRate * part;
+          for (let index = 0; index < 5; index += 1) {
+            let expected = 0;
+            for (const canary of outcomes(canaryTotal)) {
+              for (const stable of outcomes(stableTotal)) {
+                const ratio = Math.exp(worseThan(canary, stable, before)[index] ?? 0);
+                expected += chance(canary, canaryRate) * chance(stable, stableRate) * ratio;
+              }
             }
+            expect(expected).to.be.at.most(1 + 1e-9);
           }
-          expect(expected).to.be.at.most(1 + 1e-9);
-        }
-      }),
+        },
+      ),
     );
   });
 
