@@ -4,7 +4,7 @@ import { APPROVAL_LIMITS } from '../core/spec-schema.ts';
 import { abort, retry, setWeight } from './ceiling.ts';
 import { type CommandDeps, CommandError, json, lines, type Terminal } from './command.ts';
 import { conclusionOf, EXIT, exitCodeOf } from './conclusion.ts';
-import { printRecords, verify } from './record-commands.ts';
+import { diff, printRecords, replay, verify } from './record-commands.ts';
 import type { PatchStep, Rollout } from './rollouts.ts';
 import { type Canvas, decisionsOf, decisionText, drawList, drawStatus } from './view.ts';
 
@@ -36,6 +36,10 @@ export function runCommand(deps: CommandDeps): Promise<number> {
       return printRecords(deps);
     case 'verify':
       return verify(deps);
+    case 'replay':
+      return replay(deps);
+    case 'diff':
+      return diff(deps);
   }
 }
 

@@ -16,6 +16,8 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
   retry NAME        take back abort or set-weight, or say what else is in the way
   records NAME      every decision that the cluster keeps, with its inputs, as JSON lines
   verify NAME       check the hash chain of those decisions and make each one again; -f checks a file, both compare
+  replay NAME       what another policy (--policy) would have decided on the same records
+  diff OLD NEW [NAME]  the figures in which two policies differ, and with NAME or -f the decisions
 
   -n, --namespace NS    default: the context's
   -A, --all-namespaces  list: of every namespace
@@ -26,7 +28,8 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
       --as ROLE         approve: on-call or team-lead, as status says
       --reason TEXT     approve: why, at most 512 characters; kept in the object
       --valid-for TIME  approve: until when it counts (default: 1h)
-  -f, --file FILE       verify: a file of the operator's JSON lines; - is standard input
+  -f, --file FILE       verify, replay, diff: a file of the operator's JSON lines; - is standard input
+      --policy FILE     replay: an AuthRollout, or only spec.matrix, spec.schedule, … of one
       --dry-run         commands that change something: let the API server check it and change nothing
   -h, --help
 
@@ -45,6 +48,8 @@ export const COMMANDS = [
   'retry',
   'records',
   'verify',
+  'replay',
+  'diff',
 ] as const;
 export type Command = (typeof COMMANDS)[number];
 
@@ -60,6 +65,8 @@ export interface Options {
   readonly watch: boolean;
   readonly dryRun: boolean;
   readonly file: string | undefined;
+  /** Files: the one of replay, the two of diff. */
+  readonly policies: readonly string[];
   readonly role: ApprovalRole | undefined;
   readonly reason: string | undefined;
   readonly validForMs: number;
@@ -76,17 +83,17 @@ export class UsageError extends Error {
 export function parseOptions(args: readonly string[]): Options | undefined {
   const { values, positionals } = parsed(args);
   if (values.help === true || positionals[0] === 'help') return undefined;
-  const [word, name, ...others] = positionals;
+  const [word, ...operands] = positionals;
   const command = COMMANDS.find((known) => known === word);
   if (command === undefined) {
     throw new UsageError(
       `${word === undefined ? 'no command' : `no command ${word}`}: use one of ${COMMANDS.join(', ')}`,
     );
   }
+  const [name, ...others] = command === 'diff' ? operands.slice(2) : operands;
   const [number, ...rest] = command === 'set-weight' ? others : [undefined, ...others];
   if (rest.length > 0) throw new UsageError(`one name at a time: ${rest.join(' ')} is too much`);
-  const isNameless = command === 'list' || (command === 'verify' && values.file !== undefined);
-  if (!isNameless && name === undefined) throw new UsageError(`${command}: name an AuthRollout`);
+  if (needsName(command, values.file) && name === undefined) throw new UsageError(`${command}: name an AuthRollout`);
   if (command === 'list' && name !== undefined) throw new UsageError(`list takes no name: use status ${name}`);
   return {
     command,
@@ -100,6 +107,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     dryRun: values['dry-run'] === true,
     weight: command === 'set-weight' ? weightOf(number) : undefined,
     file: values.file,
+    policies: policiesOf(command, operands, values.policy),
     ...(command === 'approve' ? approvalOf(values) : { role: undefined, reason: undefined, validForMs: 0 }),
   };
 }
@@ -120,6 +128,7 @@ function parsed(args: readonly string[]) {
         reason: { type: 'string' },
         'valid-for': { type: 'string', default: '1h' },
         file: { type: 'string', short: 'f' },
+        policy: { type: 'string' },
         'dry-run': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -127,6 +136,20 @@ function parsed(args: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Records in a file name their rollouts themselves, and two policies can be compared without any. */
+function needsName(command: Command, file: string | undefined): boolean {
+  if (command === 'verify' || command === 'replay') return file === undefined;
+  return command !== 'list' && command !== 'diff';
+}
+
+function policiesOf(command: Command, operands: readonly string[], policy: string | undefined): readonly string[] {
+  if (command === 'replay' && policy === undefined)
+    throw new UsageError('replay: name the other policy, --policy FILE');
+  if (command === 'diff' && operands.length < 2)
+    throw new UsageError('diff: name two policies, diff OLD.yaml NEW.yaml');
+  return command === 'diff' ? operands.slice(0, 2) : policy === undefined ? [] : [policy];
 }
 
 function weightOf(text: string | undefined): number {

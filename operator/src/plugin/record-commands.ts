@@ -2,11 +2,14 @@
  * The commands on decision records: print, verify, replay under another policy, compare two policies. Called by commands.ts;
  * records.ts finds the records, verify.ts and replay.ts judge them.
  */
+import { loadYaml } from '@kubernetes/client-node';
 import { isApiError } from '../clients/api-error.ts';
+import { type PolicyReading, policyDifferences, readPolicy } from '../core/policy.ts';
 import { recordShape } from '../record-chain.ts';
-import { type CommandDeps, CommandError } from './command.ts';
+import { type CommandDeps, CommandError, json, lines } from './command.ts';
 import { EXIT } from './conclusion.ts';
 import { type RecordList, readText, recordsInLog, recordsInText } from './records.ts';
+import { drawReplay, replayList } from './replay.ts';
 import { drawReport, verifyList } from './verify.ts';
 
 /** The records of the named rollout in the cluster. @throws {CommandError} */
@@ -61,12 +64,60 @@ export async function verify(deps: CommandDeps): Promise<number> {
     ...lists.map((list) => verifyList(list, inCluster && hashesOf(inCluster))),
     ...(inCluster === undefined ? [] : [verifyList(inCluster)]),
   ];
-  if (options.output === 'json') terminal.write(`${JSON.stringify(reports, undefined, 2)}\n`);
-  else terminal.write(`${reports.map((report) => drawReport(report, terminal.hasColour).join('\n')).join('\n\n')}\n`);
+  if (options.output === 'json') json(terminal, reports);
+  else lines(terminal, [reports.map((report) => drawReport(report, terminal.hasColour).join('\n')).join('\n\n')]);
   return reports.every(({ isRight }) => isRight) ? EXIT.done : EXIT.failed;
 }
 
 function hashesOf({ found }: RecordList): ReadonlyMap<number, string> {
   const records = found.flatMap(({ value }) => recordShape.safeParse(value).data ?? []);
   return new Map(records.map(({ sequence, hash }) => [sequence, hash]));
+}
+
+type ReadPolicy = Extract<PolicyReading, { kind: 'policy' }>;
+
+/** @throws {CommandError} */
+async function policyIn(path: string): Promise<ReadPolicy> {
+  const text = await readText(path).catch((cause: unknown) => {
+    throw new CommandError(`${path} cannot be read: ${cause instanceof Error ? cause.message : 'no such file'}`);
+  });
+  const reading = readPolicy(yamlIn(path, text));
+  if (reading.kind === 'policy') return reading;
+  throw new CommandError(`${path} is no policy: ${reading.violations.join('; ')}`);
+}
+
+function yamlIn(path: string, text: string): unknown {
+  try {
+    return loadYaml<unknown>(text);
+  } catch (cause) {
+    throw new CommandError(`${path} is no YAML: ${cause instanceof Error ? cause.message : 'unreadable'}`);
+  }
+}
+
+/** What the policy would have decided instead. */
+export async function replay(deps: CommandDeps): Promise<number> {
+  const { options, terminal } = deps;
+  const { named } = await policyIn(options.policies[0] ?? '');
+  const replays = (await recordLists(deps)).map((list) => replayList(list, named));
+  if (options.output === 'json') json(terminal, replays);
+  else lines(terminal, [replays.map((one) => drawReplay(one, terminal.hasColour).join('\n')).join('\n\n')]);
+  return EXIT.done;
+}
+
+/** Which figures differ, and with records, which decisions. */
+export async function diff(deps: CommandDeps): Promise<number> {
+  const { options, terminal } = deps;
+  const [left, right] = await Promise.all([policyIn(options.policies[0] ?? ''), policyIn(options.policies[1] ?? '')]);
+  const figures = policyDifferences(left.policy, right.policy);
+  const hasRecords = options.name !== '' || options.file !== undefined;
+  const lists = hasRecords ? await recordLists(deps) : [];
+  const replays = lists.map((list) => replayList(list, right.policy, left.policy));
+  if (options.output === 'json') json(terminal, { figures, replays });
+  else {
+    const width = Math.max(0, ...figures.map(({ path }) => path.length));
+    const table = figures.map(({ path, old, new: other }) => `  ${path.padEnd(width)}  ${old} → ${other}`);
+    lines(terminal, table.length === 0 ? ['no figure differs'] : table);
+    for (const one of replays) lines(terminal, ['', ...drawReplay(one, terminal.hasColour)]);
+  }
+  return EXIT.done;
 }

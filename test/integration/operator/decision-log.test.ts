@@ -106,6 +106,18 @@ describe('the decision log', function () {
       const both = await run(['verify', 'auth-api', '-f', file, '-o', 'json']);
       expect(both.code).to.equal(0);
       expect(JSON.parse(both.out)).to.have.length(2);
+      const lenient = join(folder, 'lenient.yaml');
+      await writeFile(lenient, 'matrix:\n  errorRate: { p0: 0.9, p1: 0.8, p2: 0.7, p3: 0.6 }\n');
+      const replayed = await run(['replay', 'auth-api', '--policy', lenient]);
+      expect(replayed.code, replayed.err).to.equal(0);
+      expect(replayed.out).to.match(/rollback SeverityP0 +→ 0 %\n +would be /);
+      const strict = join(folder, 'strict.yaml');
+      await writeFile(strict, 'spec:\n  matrix: {}\n');
+      const compared = await run(['diff', strict, lenient, 'auth-api', '-f', file]);
+      expect(compared.out, compared.err).to.include('matrix.errorRate.p0  0.05 → 0.9').and.to.include('would be');
+      const wrong = await run(['replay', '-f', file, '--policy', file]);
+      expect(wrong.code).to.equal(1);
+      expect(wrong.err).to.include('is no');
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -208,12 +220,13 @@ describe('the decision log', function () {
     await scene.adopted();
     await scene.release('v2');
     await recorded('the first step', ({ decision }) => decision.kind === 'advance');
-    const decisions = (): number => said(operator).length;
-    while (decisions() < MAX_RECORDS + 10) {
+    const decided = (): readonly ChainRecord[] => said(operator).map((record) => recordShape.parse(record));
+    while (decided().length < MAX_RECORDS + 10) {
       for (const paused of [true, false]) {
-        const before = decisions();
+        const before = decided().length;
         await scene.patchRollout({ spec: { paused } });
-        await eventually('it is decided', 10_000, () => decisions() > before);
+        const isAnswer = ({ decision }: ChainRecord): boolean => (decision.reason === 'Paused') === paused;
+        await eventually('it is decided', 20_000, () => decided().slice(before).some(isAnswer));
       }
     }
     const { records: entries, dropped } = await log();
