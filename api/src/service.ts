@@ -31,6 +31,8 @@ export interface ServiceDeps extends AppOptions {
   readonly secrets: Secrets;
   readonly log: Log;
   readonly nowMs?: () => number;
+  /** The counters, for a caller that counts as well: the fault image does. */
+  readonly metrics?: Metrics;
 }
 
 export interface Service {
@@ -118,8 +120,7 @@ const startBackground = (deps: ServiceDeps, resources: Resources): (() => Promis
   };
 };
 
-const open = ({ config, secrets, log, nowMs = Date.now }: ServiceDeps): Resources => {
-  const metrics = createMetrics();
+const open = ({ config, secrets, log, nowMs = Date.now, metrics = createMetrics() }: ServiceDeps): Resources => {
   const onIdleError = (error: unknown): void => log.warn({ error }, 'an idle database connection was lost');
   const database = new Database({ url: secrets.databaseUrl, metrics, onIdleError });
   const redis = secrets.redisUrl === undefined ? undefined : connectRedis(secrets.redisUrl, log);

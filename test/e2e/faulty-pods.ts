@@ -6,7 +6,7 @@ import { namespace } from './installation.ts';
 import { podsOf } from './pod-process.ts';
 
 const controlPort = 3999;
-const canarySelector = `app.kubernetes.io/instance=${names.release},latchkey.dev/track=canary`;
+export const canarySelector = `app.kubernetes.io/instance=${names.release},latchkey.dev/track=canary`;
 export const stableSelector = `app.kubernetes.io/instance=${names.release},latchkey.dev/track=stable`;
 
 export const halfOfAllFails = { kind: 'error', ratio: 0.5 } as const;

@@ -7,14 +7,27 @@ import { json, type Request, type RequestHandler, type Response, Router } from '
 import { readConfig } from '../../api/src/config.ts';
 import { untilSignal } from '../../api/src/lifetime.ts';
 import { createLog } from '../../api/src/log.ts';
+import { createMetrics } from '../../api/src/metrics.ts';
 import { startService } from '../../api/src/service.ts';
-import { createFaults, type Deed, type Faults, faultPlan } from './plan.ts';
+import { createFaults, type Deed, type FaultPlan, type Faults, faultPlan } from './plan.ts';
 
 const controlPort = Number(process.env['FAULT_PORT'] ?? 3999);
 
-const parsePlan = (source: string): Faults => createFaults(faultPlan.parse(JSON.parse(source)));
+const metrics = createMetrics();
 
-let faults = parsePlan(process.env['FAULT_PLAN'] ?? '{"kind":"none"}');
+const counters = {
+  complaints: metrics.auth.userComplaints,
+  dataLoss: metrics.auth.dataLossSignals,
+  databaseErrors: metrics.database.queryErrors,
+} as const;
+
+const begin = (source: string): Faults => {
+  const plan: FaultPlan = faultPlan.parse(JSON.parse(source));
+  if (plan.kind === 'signal') counters[plan.signal].inc(plan.count);
+  return createFaults(plan);
+};
+
+let faults = begin(process.env['FAULT_PLAN'] ?? '{"kind":"none"}');
 
 const commit = async (deed: Deed, response: Response): Promise<'serve' | 'done'> => {
   switch (deed.kind) {
@@ -52,7 +65,7 @@ const faulty: RequestHandler = async (request, response, next) => {
 
 const replacePlan = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
   try {
-    faults = parsePlan(await text(request));
+    faults = begin(await text(request));
     response.end('changed\n');
   } catch (error) {
     response.statusCode = 400;
@@ -65,7 +78,7 @@ control.listen(controlPort);
 
 const { config, secrets } = readConfig(process.env);
 const log = createLog(config.logLevel, process.env['APP_VERSION']);
-const service = await startService({ config, secrets, log, beforeRoutes: Router().use(faulty) });
+const service = await startService({ config, secrets, log, metrics, beforeRoutes: Router().use(faulty) });
 await untilSignal();
 control.close();
 await service.stop();

@@ -5,6 +5,7 @@ import { z } from 'zod';
 const ratio = z.number().min(0).max(1);
 /** The fault begins once the pod has served this many requests within a second: "once it carries 25 %". 0: at once. */
 const afterRps = z.number().min(0).default(0);
+const count = z.int().min(1).max(1_000);
 
 export const faultPlan = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('none') }),
@@ -14,6 +15,8 @@ export const faultPlan = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('login-error'), ratio, afterRps }),
   /** This share of all requests waits before it is served. */
   z.strictObject({ kind: z.literal('latency'), ratio, delayMs: z.number().min(0), afterRps }),
+  /** Something is counted that no request does by itself; the requests are served. */
+  z.strictObject({ kind: z.literal('signal'), signal: z.enum(['complaints', 'dataLoss', 'databaseErrors']), count }),
   /** The process ends without an answer. */
   z.strictObject({ kind: z.literal('crash'), afterRps }),
 ]);
@@ -44,10 +47,10 @@ const serve: Deed = { kind: 'serve' };
 /** Once armed, a plan stays armed: a broken version does not heal when its traffic goes away. */
 export function createFaults(plan: FaultPlan): Faults {
   const recent: number[] = [];
-  let isArmed = plan.kind !== 'none' && plan.afterRps === 0;
+  if (plan.kind === 'none' || plan.kind === 'signal') return { decide: () => serve };
+  let isArmed = plan.afterRps === 0;
   return {
     decide: ({ path, nowMs, dice }) => {
-      if (plan.kind === 'none') return serve;
       if (!isArmed) {
         recent.push(nowMs);
         while ((recent[0] ?? nowMs) <= nowMs - windowMs) recent.shift();
@@ -58,7 +61,7 @@ export function createFaults(plan: FaultPlan): Faults {
   };
 }
 
-function deedOf(plan: Exclude<FaultPlan, { kind: 'none' }>, path: string, dice: number): Deed {
+function deedOf(plan: Exclude<FaultPlan, { kind: 'none' | 'signal' }>, path: string, dice: number): Deed {
   switch (plan.kind) {
     case 'error':
       return dice < plan.ratio ? { kind: 'fail' } : serve;

@@ -37,6 +37,11 @@ describe('the fault image', () => {
     expect(plan({ kind: 'crash' }).decide({ path: me, nowMs: 0, dice: 0 }).kind).to.equal('crash');
   });
 
+  it('serves while it signals', () => {
+    const faults = plan({ kind: 'signal', signal: 'dataLoss', count: 1 });
+    expect(faults.decide({ path: me, nowMs: 0, dice: 0 }).kind).to.equal('serve');
+  });
+
   it('refuses a plan that it does not know', () => {
     expect(faultPlan.safeParse({ kind: 'error', ratio: 2 }).success).to.equal(false);
     expect(faultPlan.safeParse({ kind: 'gremlins' }).success).to.equal(false);
