@@ -12,6 +12,7 @@ const environment = z.object({
   POD_NAME: z.string().max(253).default('latchkey-operator'),
   POD_NAMESPACE: z.string().max(63).default('default'),
   LEASE_NAME: z.string().max(253).default('latchkey-operator'),
+  ALERTS_TOKEN_FILE: z.string().max(4_096).default(''),
   NOTIFICATIONS_FILE: z.string().max(4_096).default(''),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
@@ -27,6 +28,8 @@ export interface Config {
   readonly kubeconfig: string | undefined;
   /** The channels of the notifications; undefined tells nobody. */
   readonly notificationsFile: string | undefined;
+  /** The bearer token of Alertmanager; undefined takes no alerts. */
+  readonly alertsTokenFile: string | undefined;
 }
 
 export type ConfigResult =
@@ -48,8 +51,9 @@ environment:
   POD_NAME             this replica's name in the Lease and in Events
   POD_NAMESPACE        where the Lease lives (default: default)
   LEASE_NAME           the Lease's name (default: latchkey-operator)
+  ALERTS_TOKEN_FILE    the bearer token for Alertmanager at /hooks/alertmanager; empty (default) takes no alerts
   NOTIFICATIONS_FILE   the channels to tell people by (docs/notifications.md); empty (default) tells nobody
-  PORT                 serves /metrics, /livez, /readyz (default: 8080)
+  PORT                 serves /metrics, /livez, /readyz, /hooks/alertmanager (default: 8080)
   LOG_LEVEL            trace, debug, info, warn, error, fatal or silent (default: info)
 `;
 
@@ -61,7 +65,8 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
   if (!parsed.success)
     violations.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`));
   if (!parsed.success || violations.length > 0) return { kind: 'invalid', violations };
-  const { WATCH_NAMESPACE, POD_NAME, POD_NAMESPACE, LEASE_NAME, NOTIFICATIONS_FILE, PORT, LOG_LEVEL } = parsed.data;
+  const { WATCH_NAMESPACE, POD_NAME, POD_NAMESPACE, LEASE_NAME, PORT, LOG_LEVEL } = parsed.data;
+  const { NOTIFICATIONS_FILE, ALERTS_TOKEN_FILE } = parsed.data;
   return {
     kind: flags['test-notifications'] === true ? 'test-notifications' : 'run',
     config: {
@@ -73,6 +78,7 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
       logLevel: LOG_LEVEL,
       kubeconfig: flags.kubeconfig,
       notificationsFile: NOTIFICATIONS_FILE === '' ? undefined : NOTIFICATIONS_FILE,
+      alertsTokenFile: ALERTS_TOKEN_FILE === '' ? undefined : ALERTS_TOKEN_FILE,
     },
   };
 }

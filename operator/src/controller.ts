@@ -3,6 +3,7 @@
  * reconcile.ts reads the live objects; only the leader's queue is open.
  */
 import type { Logger } from 'pino';
+import type { AlertHookOptions } from './alert-hook.ts';
 import { ApiError, isApiError } from './clients/api-error.ts';
 import { EventRecorder } from './clients/events.ts';
 import type { Kubernetes } from './clients/kubernetes.ts';
@@ -16,6 +17,7 @@ import { type PodRead, readPods } from './objects.ts';
 import { reconcile } from './reconcile.ts';
 import { Reporter } from './report.ts';
 import { Sentinel, type Watched } from './sentinel.ts';
+import { Signals } from './signals.ts';
 import { type Lane, type PassResult, WorkQueue } from './workqueue.ts';
 
 export interface ControllerOptions {
@@ -39,6 +41,7 @@ export class Controller {
   readonly #options: ControllerOptions;
   readonly #queue: WorkQueue;
   readonly #sentinel: Sentinel;
+  readonly #signals = new Signals();
   readonly #elector: LeaseElector;
   readonly #reporter: Reporter;
   readonly #doorbells: Doorbells;
@@ -100,6 +103,22 @@ export class Controller {
     return this.#doorbells.unsynced();
   }
 
+  /** What alert-hook.ts needs of us. */
+  alertHook(): AlertHookOptions {
+    const { config, metrics } = this.#options;
+    return {
+      tokenFile: config.alertsTokenFile,
+      signals: this.#signals,
+      isLeading: () => this.#elector.leading,
+      isKnown: (key) => this.#doorbells.knows(key),
+      ring: (key, lane) => this.#queue.add(key, lane),
+      onAnswer: (status, heard) => {
+        metrics.alertMessages.inc({ status: String(status) });
+        this.#options.log.debug({ status, heard }, 'alerts');
+      },
+    };
+  }
+
   refreshMetrics(): void {
     const { metrics } = this.#options;
     this.#options.notifier.refresh();
@@ -110,6 +129,7 @@ export class Controller {
 
   #gone(key: string): void {
     this.#sentinel.drop(key);
+    this.#signals.drop(key);
     this.#decisionLog.forget(key);
   }
 
@@ -121,6 +141,7 @@ export class Controller {
       kubernetes,
       elector: this.#elector,
       sentinel: this.#sentinel,
+      signals: this.#signals,
       decisionLog: this.#decisionLog,
       reporter,
       now: Date.now,

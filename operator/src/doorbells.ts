@@ -72,6 +72,10 @@ export class Doorbells {
     for (const [key] of this.#rollouts.entries()) this.#options.ring(key);
   }
 
+  knows(key: string): boolean {
+    return [...this.#rollouts.entries()].some(([known]) => known === key);
+  }
+
   /** Reasons why a watch is not yet usable. */
   unsynced(): readonly string[] {
     return this.#all().flatMap(([resource, reflector]) =>

@@ -1,5 +1,5 @@
 /**
- * /livez, /readyz and /metrics. Started by main.ts; asked by the kubelet and by Prometheus.
+ * /livez, /readyz, /metrics, and the door to alert-hook.ts. Started by main.ts; asked by the kubelet, Prometheus and Alertmanager.
  *
  * Liveness follows the watches, not the process: an operator that is deaf is worse than one that restarts. An apiserver that is away
  * does not count against us, since restarting would not bring it back: only silence on a connection that should speak does.
@@ -7,6 +7,7 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { ALERT_HOOK_PATH, type AlertHookOptions, answerAlerts, type HookAnswer } from './alert-hook.ts';
 
 export interface Vitals {
   /** Reasons why this process should be restarted; empty when alive. */
@@ -16,6 +17,7 @@ export interface Vitals {
   /** Called before each scrape. */
   readonly refresh: () => void;
   readonly registry: Registry;
+  readonly alerts: AlertHookOptions;
 }
 
 export interface HealthServer {
@@ -25,9 +27,8 @@ export interface HealthServer {
 
 export async function serveHealth(port: number, vitals: Vitals): Promise<HealthServer> {
   const server = http.createServer((request, response) => {
-    void answer(request.url ?? '/', vitals).then(
-      ({ status, type, body }) =>
-        response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body),
+    void answer(request, vitals).then(
+      ({ status, headers, body }) => response.writeHead(status, { 'cache-control': 'no-store', ...headers }).end(body),
       () => response.writeHead(500).end(),
     );
   });
@@ -41,18 +42,22 @@ export async function serveHealth(port: number, vitals: Vitals): Promise<HealthS
   return { port: portOf(server.address()), close: () => closeServer(server) };
 }
 
-async function answer(url: string, vitals: Vitals): Promise<{ status: number; type: string; body: string }> {
-  const [path] = url.split('?');
+async function answer(request: http.IncomingMessage, vitals: Vitals): Promise<HookAnswer> {
+  const [path] = (request.url ?? '/').split('?');
   if (path === '/livez') return verdict(vitals.livez());
   if (path === '/readyz') return verdict(vitals.readyz());
-  if (path !== '/metrics') return { status: 404, type: 'text/plain', body: 'not found\n' };
+  if (path === ALERT_HOOK_PATH) return await answerAlerts(vitals.alerts, request);
+  if (path !== '/metrics') return { status: 404, headers: PLAIN, body: 'not found\n' };
   vitals.refresh();
-  return { status: 200, type: vitals.registry.contentType, body: await vitals.registry.metrics() };
+  const headers = { 'content-type': vitals.registry.contentType };
+  return { status: 200, headers, body: await vitals.registry.metrics() };
 }
 
-function verdict(reasons: readonly string[]): { status: number; type: string; body: string } {
+const PLAIN = { 'content-type': 'text/plain' } as const;
+
+function verdict(reasons: readonly string[]): HookAnswer {
   const body = reasons.length === 0 ? 'ok\n' : `${reasons.join('\n')}\n`;
-  return { status: reasons.length === 0 ? 200 : 503, type: 'text/plain', body };
+  return { status: reasons.length === 0 ? 200 : 503, headers: PLAIN, body };
 }
 
 function portOf(address: AddressInfo | string | null): number {

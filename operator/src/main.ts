@@ -65,6 +65,7 @@ async function run(config: Config): Promise<void> {
     readyz: () => controller.readyz(),
     refresh: () => controller.refreshMetrics(),
     registry: metrics.registry,
+    alerts: controller.alertHook(),
   });
   log.info({ port: health.port, namespace: config.watchNamespace || 'all' }, 'started');
   await controller.run(stop);

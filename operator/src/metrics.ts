@@ -110,6 +110,12 @@ function processMetrics(registry: Registry) {
 function notificationMetrics(registry: Registry) {
   const on = { registers: [registry] };
   return {
+    alertMessages: new Counter({
+      name: 'latchkey_alert_messages_total',
+      help: 'Messages of Alertmanager by the HTTP status that answered them',
+      labelNames: ['status'],
+      ...on,
+    }),
     notifications: new Counter({
       name: 'latchkey_notifications_total',
       help: 'Messages by what became of them; retried counts attempts that were not the last',

@@ -21,6 +21,7 @@ import {
   rolloutObject,
 } from './objects.ts';
 import type { Sentinel } from './sentinel.ts';
+import type { Signals } from './signals.ts';
 import { runStepChecks } from './step-checks.ts';
 import type { Lane } from './workqueue.ts';
 
@@ -28,6 +29,7 @@ export interface ObserveParts {
   readonly kubernetes: Kubernetes;
   readonly elector: LeaseElector;
   readonly sentinel: Sentinel;
+  readonly signals: Signals;
   readonly now: () => number;
 }
 
@@ -148,6 +150,7 @@ async function toObservation(
     route: around.route,
     samples: undefined,
     sentinel: parts.sentinel.view(key),
+    signals: parts.signals.view(key),
   };
 }
 
@@ -157,7 +160,8 @@ async function withSamples(reading: Reading, observation: Observation, spec: Spe
   const samples = await runStepChecks({ spec, namespace, stableName: stableNameOf(spec.targetName), windowMs, signal });
   // Time has passed: what the sentinel saw meanwhile belongs to the same moment as the samples.
   const nowMs = parts.now();
-  return { ...observation, nowMs, samples: { ...samples, takenAtMs: nowMs }, sentinel: parts.sentinel.view(key) };
+  const meanwhile = { sentinel: parts.sentinel.view(key), signals: parts.signals.view(key) };
+  return { ...observation, nowMs, samples: { ...samples, takenAtMs: nowMs }, ...meanwhile };
 }
 
 async function readSurroundings(reading: Reading, spec: Spec, status: Status | undefined): Promise<Surroundings> {

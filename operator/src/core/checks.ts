@@ -24,7 +24,7 @@ export type CheckResult = {
   readonly value: string | undefined;
   readonly threshold: string | undefined;
   readonly requests: number | undefined;
-  readonly source: 'sentinel' | 'prometheus';
+  readonly source: 'sentinel' | 'prometheus' | 'alertmanager';
   readonly windowMs: number;
 };
 

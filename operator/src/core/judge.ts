@@ -3,6 +3,7 @@
  * batch; the verdict goes to decide.ts.
  */
 
+import { judgeAlerts } from './alerts.ts';
 import {
   type CheckResult,
   checkAuthFailures,
@@ -35,6 +36,8 @@ export type Judgement = {
   readonly sentinel: Judged;
   /** Undefined when this pass ran no checks. */
   readonly step: Judged | undefined;
+  /** What others say; known in every pass. */
+  readonly alerts: Judged;
 };
 
 /** A batch older than three beats of the sentinel says nothing about now. */
@@ -43,13 +46,15 @@ export const SENTINEL_FRESH_MS = 3_000;
 /** Judges everything that was sampled; total and deterministic. */
 export function judge(observation: Observation): Judgement {
   const matrix = matrixOf(observation);
-  if (matrix === undefined) return { sentinel: judged([], 'sentinel', 0), step: undefined };
+  if (matrix === undefined)
+    return { sentinel: judged([], 'sentinel', 0), step: undefined, alerts: judgeAlerts(observation.signals) };
   const { status, sentinel, samples, nowMs } = observation;
   const sinceMs = status?.stepStartedAt === undefined ? undefined : Date.parse(status.stepStartedAt);
   const knownSilentMs = status?.silentSince === undefined ? undefined : Date.parse(status.silentSince);
   return {
     sentinel: judgeSentinel(sentinel, matrix, { nowMs, sinceMs, silentSinceMs: knownSilentMs }),
     step: samples === undefined ? undefined : judgeStep(samples, sentinel, matrix, status?.weight ?? 0),
+    alerts: judgeAlerts(observation.signals),
   };
 }
 

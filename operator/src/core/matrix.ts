@@ -51,6 +51,10 @@ export const MATRIX: readonly MatrixRow[] = [
   row('complaints', 'P2', 'fact', 'hold'),
   row('errorRate', 'P3', 'estimate', 'hold'),
   row('latencyP95', 'P3', 'estimate', 'hold'),
+  row('alerts', 'P0', 'fact', 'rollback'),
+  row('alerts', 'P1', 'fact', 'zero'),
+  row('alerts', 'P2', 'fact', 'hold'),
+  row('alerts', 'P3', 'fact', 'hold'),
 ];
 
 /** Who must approve before the weight may rise again; nobody after a P0, since nothing lifts it, and nobody after a P3. */
@@ -60,6 +64,11 @@ export const APPROVER: Readonly<Record<Severity, 'on-call' | 'team-lead' | undef
   P2: 'team-lead',
   P3: undefined,
 };
+
+/** Who must approve after a row; an alert that only holds says itself when it is over. */
+export function approverAfter({ check, severity, response }: MatrixRow): 'on-call' | 'team-lead' | undefined {
+  return check === 'alerts' && response === 'hold' ? undefined : APPROVER[severity];
+}
 
 /** The rows of one check, worst first. */
 export function rowsOf(check: CheckName): readonly MatrixRow[] {

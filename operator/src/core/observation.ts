@@ -3,6 +3,7 @@
  * status-from.ts read it. Time is part of it; nothing in core/ asks a clock.
  */
 
+import type { Severity } from './matrix.ts';
 import type { SpecReading } from './spec.ts';
 import type { Status } from './status.ts';
 import type { SentinelView } from './window.ts';
@@ -121,6 +122,9 @@ export type StepSamples = {
   readonly dataLoss: Sample;
 };
 
+/** An alert of somebody else that fires for this rollout. */
+export type SignalView = { readonly name: string; readonly severity: Severity; readonly sinceMs: number };
+
 /** What one pass of the reconciler saw. */
 export type Observation = {
   /** Epoch milliseconds at the end of the reading. */
@@ -154,4 +158,6 @@ export type Observation = {
   readonly samples: StepSamples | undefined;
   /** `viewWindow(...)` of the sentinel's window; undefined when the sentinel does not run for this rollout yet. */
   readonly sentinel: SentinelView | undefined;
+  /** What Alertmanager says is firing, the worst first; at most 20. */
+  readonly signals: readonly SignalView[];
 };

@@ -3,6 +3,7 @@
  * the order of PROGRESS; everything that may stop a rise stands before `rise`.
  */
 
+import { alertFiring } from './alerts.ts';
 import { approvalKey, describeNeed, findApproval } from './approval.ts';
 import { atCeiling, ceilingLifted } from './ceiling.ts';
 import { msToDuration } from './duration.ts';
@@ -24,6 +25,7 @@ const PROGRESS: readonly Rule[] = [
   reduceOrWatch,
   provingZero,
   approvalWanted,
+  alertFiring,
   paused,
   atCeiling,
   ceilingLifted,

@@ -3,6 +3,7 @@ export const REASONS = [
   'Adopting',
   'Adopted',
   'Advanced',
+  'AlertFiring',
   'Approved',
   'ApprovalNeeded',
   'Blind',

@@ -84,11 +84,14 @@ function toInstant(atMs: number | undefined): string | undefined {
 /** The newest step checks, or the sentinel's figures when they were what decided. */
 function lastCheck(
   { nowMs, status }: Observation,
-  { step, sentinel }: Judgement,
+  { step, sentinel, alerts }: Judgement,
   decision: Decision,
 ): Status['lastCheck'] {
   const isSentinels = decision.severity !== undefined && sentinel.verdict.kind === 'fail';
-  const judged = isSentinels ? sentinel : step;
+  // A hold that an alert asks for is decided in every pass: its figures would be a status write in every pass.
+  const isMove = decision.kind === 'rollback' || decision.kind === 'zero';
+  const isAlerts = isMove && alerts.verdict.kind === 'fail' && alerts.verdict.severity === decision.severity;
+  const judged = isSentinels ? sentinel : isAlerts ? alerts : step;
   if (judged === undefined) return decision.reason === 'NewRevision' ? undefined : status?.lastCheck;
   return { at: new Date(nowMs).toISOString(), results: judged.results.slice(0, 10).map(figures) };
 }

@@ -18,6 +18,7 @@ export const CHECK_NAMES = [
   'databaseErrors',
   'complaints',
   'dataLoss',
+  'alerts',
 ] as const;
 export type CheckName = (typeof CHECK_NAMES)[number];
 

@@ -15,7 +15,7 @@ export function severeVerdict(scene: Scene): Draft | undefined {
   const { run, judgement } = scene;
   if (run.phase !== 'Progressing' && run.phase !== 'Promoting' && run.phase !== 'Zeroed') return undefined;
   if (!isExposed(scene)) return undefined;
-  const worst = [severeIn(judgement.sentinel), judgement.step && severeIn(judgement.step)]
+  const worst = [severeIn(judgement.sentinel), severeIn(judgement.alerts), judgement.step && severeIn(judgement.step)]
     .filter((found) => found !== undefined)
     .toSorted((left, right) => (left.severity < right.severity ? -1 : left.severity > right.severity ? 1 : 0))[0];
   if (worst === undefined || (worst.severity === 'P1' && run.phase === 'Zeroed')) return undefined;

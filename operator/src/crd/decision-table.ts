@@ -4,7 +4,7 @@
  */
 
 import { msToDuration } from '../core/duration.ts';
-import { APPROVER, MATRIX, type MatrixRow, type Proof, type Response } from '../core/matrix.ts';
+import { approverAfter, MATRIX, type MatrixRow, type Proof, type Response } from '../core/matrix.ts';
 import { type Matrix, parseSpec } from '../core/spec.ts';
 
 const HEAD = ['check', 'severity', 'crossed by', 'proof', 'at once', 'looked for', 'may go on'];
@@ -30,13 +30,19 @@ export function decisionRow(row: MatrixRow, matrix: Matrix): readonly string[] {
     crossedBy(row, matrix),
     PROOF[row.proof],
     AT_ONCE[row.response],
-    row.sentinel ? 'every second, and by the checks' : 'by the checks of the step',
+    lookedFor(row),
     mayGoOn(row),
   ];
 }
 
-function mayGoOn({ severity }: MatrixRow): string {
-  const approver = APPROVER[severity];
+function lookedFor({ check, sentinel }: MatrixRow): string {
+  if (check === 'alerts') return 'whenever Alertmanager says so, and in every pass';
+  return sentinel ? 'every second, and by the checks' : 'by the checks of the step';
+}
+
+function mayGoOn(row: MatrixRow): string {
+  const { severity } = row;
+  const approver = approverAfter(row);
   if (approver !== undefined) return `an approval of \`${approver}\``;
   return severity === 'P0' ? 'a new revision only' : 'nobody is asked: by itself when healthy';
 }
@@ -59,6 +65,8 @@ function crossedBy({ check, severity }: MatrixRow, matrix: Matrix): string {
       return `${level === 'p2' ? matrix.complaints.p2 : matrix.complaints.p1} complaints in ${msToDuration(matrix.complaints.windowMs)}`;
     case 'dataLoss':
       return `${matrix.dataLoss.p0} signal of lost data`;
+    case 'alerts':
+      return `an alert with \`severity="${severity}"\` that fires`;
   }
 }
 

@@ -104,6 +104,8 @@ function isMatteringHold(change: Change): boolean {
   if (isNewlyStalled(before, after)) return true;
   if (after.phase !== 'Progressing') return false;
   if (after.severity === 'P3' && before?.severity !== 'P3') return !wasToldInStep(before, after, 'SeverityP3');
+  if (after.lastDecision?.reason === 'AlertFiring' && before?.lastDecision?.reason !== 'AlertFiring')
+    return !wasToldInStep(before, after, 'AlertFiring');
   if (after.blindSince !== undefined && isReached(change, Date.parse(after.blindSince) + BLIND_MS)) return true;
   if (after.lastDecision?.reason !== 'TooLittleTraffic' || after.stepStartedAt === undefined) return false;
   return isReached(change, Date.parse(after.stepStartedAt) + durationToMs(after.stepHold ?? '0s') + THIN_MS);

@@ -65,6 +65,7 @@ const NAMES: Readonly<Record<CheckName, string>> = {
   databaseErrors: 'Database errors',
   complaints: 'Complaints',
   dataLoss: 'Data loss signals',
+  alerts: 'Alerts firing',
 };
 
 function figureLine({ check, verdict, severity, why, value, threshold, requests }: Figure): string {

@@ -121,6 +121,27 @@ describe('chart latchkey-operator', () => {
     expect(rights.filter((right) => right.includes('secrets'))).to.deep.equal([]);
   });
 
+  it('mounts the token of Alertmanager where the operator looks for it, beside the channels and alone', async () => {
+    for (const notifications of [{}, { existingSecret: 'channels' }]) {
+      const mounted = await render('latchkey-operator', {
+        notifications,
+        alerts: { existingSecret: 'hook', key: 'bearer' },
+      });
+      const { spec } = workload(only(mounted, 'Deployment')).template;
+      const named = z.looseObject({ name: z.string() });
+      const { volumes } = z.looseObject({ volumes: z.array(named) }).parse(spec);
+      expect(volumes.find(({ name }) => name === 'alerts')).to.deep.include({
+        secret: { secretName: 'hook', optional: true, defaultMode: 0o440, items: [{ key: 'bearer', path: 'token' }] },
+      });
+      const [container] = spec.containers;
+      const mounts = z.looseObject({ volumeMounts: z.array(named) }).parse(container).volumeMounts;
+      expect(mounts.map(({ name }) => name)).to.deep.equal(volumes.map(({ name }) => name));
+      expect(container?.env.find(({ name }) => name === 'ALERTS_TOKEN_FILE')?.value).to.equal(
+        '/etc/latchkey/alerts/token',
+      );
+    }
+  });
+
   it("gives an environment that the operator's configuration accepts", async () => {
     const narrow = await render('latchkey-operator', { watchNamespace: 'auth', logLevel: 'debug' });
     const [container] = workload(only(narrow, 'Deployment')).template.spec.containers;

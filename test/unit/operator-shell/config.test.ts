@@ -14,6 +14,7 @@ describe('config', () => {
         logLevel: 'info',
         kubeconfig: undefined,
         notificationsFile: undefined,
+        alertsTokenFile: undefined,
       },
     });
   });
@@ -39,6 +40,7 @@ describe('config', () => {
       'POD_NAMESPACE',
       'LEASE_NAME',
       'NOTIFICATIONS_FILE',
+      'ALERTS_TOKEN_FILE',
       'PORT',
       'LOG_LEVEL',
       '--kubeconfig',

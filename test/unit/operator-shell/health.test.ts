@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { serveHealth } from '../../../operator/src/health.ts';
 import { createMetrics } from '../../../operator/src/metrics.ts';
+import { Signals } from '../../../operator/src/signals.ts';
 
 describe('health', () => {
   it('answers 200 without reasons and 503 with them, each probe for itself', async () => {
@@ -11,6 +12,14 @@ describe('health', () => {
       readyz: () => ['the watch of httproutes is not synced'],
       refresh: () => leader.set(1),
       registry,
+      alerts: {
+        tokenFile: undefined,
+        signals: new Signals(),
+        isLeading: () => true,
+        isKnown: () => true,
+        ring: () => undefined,
+        onAnswer: () => undefined,
+      },
     });
     const get = async (path: string): Promise<string> => {
       const response = await fetch(`http://127.0.0.1:${server.port}${path}`);
@@ -22,6 +31,7 @@ describe('health', () => {
     expect(await get('/readyz')).to.equal('503 the watch of httproutes is not synced\n');
     expect(await get('/metrics')).to.match(/^200 [^]*\nlatchkey_leader 1\n/);
     expect(await get('/')).to.match(/^404/);
+    expect(await get('/hooks/alertmanager')).to.match(/^404 .*it has no token/);
     await server.close();
   });
 });

@@ -74,6 +74,14 @@ describe('news', () => {
     expect(eventsOf(again(at(-900)))).to.deep.equal(['hold']);
   });
 
+  it('tells of an alert that holds the step, once a step', () => {
+    const firing = change({ ...decision('AlertFiring'), severity: 'P2' });
+    expect(newsOf(firing)).to.deep.include({ events: ['hold'], severity: 'P2' });
+    expect(eventsOf(change({}, firing.after))).to.deep.equal([]);
+    const told = { reason: 'AlertFiring', decision: 'hold', message: 'm', at: at(-300) } as const;
+    expect(eventsOf(change(decision('AlertFiring'), { ...RUNNING, history: [told] }))).to.deep.equal([]);
+  });
+
   it('tells of blindness with the first check after a minute of it, once', () => {
     const blind = (since: number, last: number) =>
       eventsOf(

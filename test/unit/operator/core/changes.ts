@@ -13,6 +13,8 @@ const HEALTHS: readonly Health[] = [
   'thin',
   'silent',
   'dataLoss',
+  'alertP0',
+  'alertP2',
   'several',
   'nan',
 ];

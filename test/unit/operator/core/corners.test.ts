@@ -35,12 +35,14 @@ describe('the corners of a run', () => {
   });
 
   it('does not answer samples of four seconds ago with more traffic, nor a sentinel that is not looking', () => {
-    const passing = { sentinel: PASS, step: PASS };
+    const passing = { sentinel: PASS, step: PASS, alerts: PASS };
     const world = ripe();
     const old = { ...observe(world), samples: { ...someSamples(), takenAtMs: world.nowMs - 3_001 } };
     expect(decide(old, passing).reason).to.equal('StaleSamples');
     const verdict = { kind: 'unknown', why: 'NoSentinel' } as const;
-    expect(decideWith(world, { sentinel: { verdict, results: [] }, step: PASS }).reason).to.equal('StaleSamples');
+    expect(decideWith(world, { sentinel: { verdict, results: [] }, step: PASS, alerts: PASS }).reason).to.equal(
+      'StaleSamples',
+    );
     expect(decideWith(world, passing).reason).to.equal('Advanced');
   });
 

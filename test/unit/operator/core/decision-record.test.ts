@@ -91,7 +91,7 @@ describe('a decision record', () => {
     expect(isNews(lastDecision, status, judgement, decision)).to.equal(false);
     expect(isNews({ decision: 'hold', reason: 'Paused' }, status, judgement, decision)).to.equal(true);
     expect(isNews(lastDecision, status, { ...judgement, step: failed('P3') }, decision)).to.equal(true);
-    expect(isNews(lastDecision, status, { sentinel: PASS, step: undefined }, decision)).to.equal(false);
+    expect(isNews(lastDecision, status, { sentinel: PASS, step: undefined, alerts: PASS }, decision)).to.equal(false);
   });
 });
 

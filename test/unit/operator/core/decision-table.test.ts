@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { decide } from '../../../../operator/src/core/decide.ts';
 import { judge } from '../../../../operator/src/core/judge.ts';
-import { MATRIX, type MatrixRow } from '../../../../operator/src/core/matrix.ts';
+import { MATRIX, type MatrixRow, type Severity } from '../../../../operator/src/core/matrix.ts';
 import type { Observation, StepSamples } from '../../../../operator/src/core/observation.ts';
 import { plan } from '../../../../operator/src/core/plan.ts';
 import { nextStatus } from '../../../../operator/src/core/status-from.ts';
@@ -19,6 +19,7 @@ interface Crossing {
   readonly evidence?: Partial<Evidence>;
   /** Since when no canary pod answers. */
   readonly silentMs?: number;
+  readonly alert?: Severity;
 }
 
 /** Just beyond the row's figure, among 10 000 requests and 1 000 logins. */
@@ -45,10 +46,14 @@ const CROSSINGS: Readonly<Record<string, Crossing>> = {
   'P2 complaints': { samples: { complaints: value(3) } },
   'P3 errorRate': { samples: { serverErrors: value(10) } },
   'P3 latencyP95': { samples: { slow: { p1: value(0), p2: value(500), p3: value(501) } } },
+  'P0 alerts': { alert: 'P0' },
+  'P1 alerts': { alert: 'P1' },
+  'P2 alerts': { alert: 'P2' },
+  'P3 alerts': { alert: 'P3' },
 };
 
 /** A rollout that holds at 25 %, with its checks due. */
-function seeing({ samples, evidence, silentMs }: Crossing): Observation {
+function seeing({ samples, evidence, silentMs, alert }: Crossing): Observation {
   const seen = observe(later(worldAt(25), 11_000));
   if (seen.samples === undefined || seen.sentinel === undefined) throw new Error('the checks were not due');
   const sentinel = { ...seen.sentinel, evidence: { ...seen.sentinel.evidence, ...evidence } };
@@ -59,6 +64,7 @@ function seeing({ samples, evidence, silentMs }: Crossing): Observation {
     status: { ...seen.status, ...since },
     samples: { ...seen.samples, ...samples },
     sentinel: { ...sentinel, ...silent },
+    signals: alert === undefined ? [] : [{ name: 'Alert', severity: alert, sinceMs: seen.nowMs }],
   };
 }
 
@@ -78,7 +84,8 @@ describe('the decision table', () => {
     it(`says of ${nameOf(row)} what is done`, () => {
       const observation = seeing(CROSSINGS[nameOf(row)] ?? {});
       const judgement = judge(observation);
-      const failures = [...judgement.sentinel.results, ...(judgement.step?.results ?? [])].flatMap(
+      const { sentinel, step, alerts } = judgement;
+      const failures = [...sentinel.results, ...(step?.results ?? []), ...alerts.results].flatMap(
         ({ check, verdict }) => (verdict.kind === 'fail' ? [`${verdict.severity} ${check}`] : []),
       );
       expect(new Set(failures)).to.deep.equal(new Set([nameOf(row)]));

@@ -20,7 +20,7 @@ import { freshWorld, type World } from './world.ts';
 
 describe('decide, one gate at a time', () => {
   const ripe = (): World => readyFor(later(worldAt(25), 61_000), 2);
-  const passing: Judgement = { sentinel: PASS, step: PASS };
+  const passing: Judgement = { sentinel: PASS, step: PASS, alerts: PASS };
   const answer = (world: World, change: Partial<Observation> = {}): string => {
     const seen = observe(world);
     return shown(decide({ ...seen, samples: { ...someSamples(), takenAtMs: world.nowMs }, ...change }, passing));
@@ -55,7 +55,11 @@ describe('decide, one gate at a time', () => {
   });
 
   it('writes nothing when another leader holds the Lease', () => {
-    const decision = decide(observe({ ...ripe(), leaseToken: 2 }, 1), { sentinel: failed('P0'), step: undefined });
+    const decision = decide(observe({ ...ripe(), leaseToken: 2 }, 1), {
+      sentinel: failed('P0'),
+      step: undefined,
+      alerts: PASS,
+    });
     expect(decision.isDeposed).to.equal(true);
   });
 

@@ -102,6 +102,10 @@ describe('judge', () => {
       'P2 complaints hold',
       'P3 errorRate hold',
       'P3 latencyP95 hold',
+      'P0 alerts rollback',
+      'P1 alerts zero',
+      'P2 alerts hold',
+      'P3 alerts hold',
     ]);
     expect(MATRIX.every(({ severity, sentinel }) => sentinel === (severity === 'P0' || severity === 'P1'))).to.equal(
       true,

@@ -38,7 +38,7 @@ function live({ route }: World): number {
 
 /** I1, I2: a severe verdict is answered by weight 0, first, whatever else the observation says. */
 function checkSevere({ observation, judgement, decision, actions }: Pass): void {
-  const verdicts = [judgement.sentinel.verdict, judgement.step?.verdict];
+  const verdicts = [judgement.sentinel.verdict, judgement.step?.verdict, judgement.alerts.verdict];
   const isSevere = verdicts.some((verdict) => verdict?.kind === 'fail' && verdict.severity <= 'P1');
   const phase = decision.run.phase;
   const { route, status, leader } = observation;
@@ -95,6 +95,7 @@ function checkRise(
   if (ghost.ours !== from) problems.push(`the live weight was not ours, ${ghost.ours}`);
   if (target === undefined || ghost.condemned.has(target.revision)) problems.push('condemned revision');
   if (from > 0 && judgement.step?.verdict.kind !== 'pass') problems.push('no pass in this pass');
+  if (judgement.alerts.verdict.kind !== 'pass') problems.push('an alert fires');
   if (from > 0 && judgement.sentinel.verdict.kind !== 'pass') problems.push('the sentinel does not pass');
   if (from > 0 && observation.samples?.takenAtMs !== observation.nowMs) problems.push('stale samples');
   if (rollout.deleting) problems.push('deleting');

@@ -132,6 +132,11 @@ function stepSamples(world: World): StepSamples {
   };
 }
 
+function signals({ health, nowMs }: World): Observation['signals'] {
+  if (health !== 'alertP0' && health !== 'alertP2') return [];
+  return [{ name: 'Alert', severity: health === 'alertP0' ? 'P0' : 'P2', sinceMs: nowMs }];
+}
+
 /** What a leader with this token sees now. */
 export function observe(world: World, token = world.leaseToken): Observation {
   const { target, stable, services, status } = world;
@@ -160,6 +165,7 @@ export function observe(world: World, token = world.leaseToken): Observation {
     route: routeView(world),
     samples: undefined,
     sentinel: sentinelView(world),
+    signals: signals(world),
   };
   return checksDue(bare) ? { ...bare, samples: stepSamples(world) } : bare;
 }

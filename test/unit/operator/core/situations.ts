@@ -51,16 +51,16 @@ const unknown = (why: 'NoData' | 'TooLittleTraffic'): Judgement['sentinel'] => {
 };
 
 export const VERDICTS: Readonly<Record<string, Judgement>> = {
-  'sentinel P0': { sentinel: failed('P0'), step: undefined },
-  'sentinel P1': { sentinel: failed('P1'), step: PASS },
-  'checks P0': { sentinel: PASS, step: failed('P0') },
-  'checks P1': { sentinel: PASS, step: failed('P1') },
-  'checks P2': { sentinel: PASS, step: failed('P2') },
-  'checks P3': { sentinel: PASS, step: failed('P3') },
-  'no data': { sentinel: PASS, step: unknown('NoData') },
-  'little traffic': { sentinel: PASS, step: unknown('TooLittleTraffic') },
-  'not checked': { sentinel: PASS, step: undefined },
-  pass: { sentinel: PASS, step: PASS },
+  'sentinel P0': { sentinel: failed('P0'), step: undefined, alerts: PASS },
+  'sentinel P1': { sentinel: failed('P1'), step: PASS, alerts: PASS },
+  'checks P0': { sentinel: PASS, step: failed('P0'), alerts: PASS },
+  'checks P1': { sentinel: PASS, step: failed('P1'), alerts: PASS },
+  'checks P2': { sentinel: PASS, step: failed('P2'), alerts: PASS },
+  'checks P3': { sentinel: PASS, step: failed('P3'), alerts: PASS },
+  'no data': { sentinel: PASS, step: unknown('NoData'), alerts: PASS },
+  'little traffic': { sentinel: PASS, step: unknown('TooLittleTraffic'), alerts: PASS },
+  'not checked': { sentinel: PASS, step: undefined, alerts: PASS },
+  pass: { sentinel: PASS, step: PASS, alerts: PASS },
 };
 
 export function decideWith(world: World, judgement: Judgement): Decision {

@@ -21,6 +21,8 @@ export type Health =
   | 'thin'
   | 'silent'
   | 'dataLoss'
+  | 'alertP0'
+  | 'alertP2'
   | 'several'
   | 'nan';
 
