@@ -38,15 +38,16 @@ export async function askPrometheus({ address, query, deadlineMs, signal }: Ques
     const response = await fetch(url, { signal: both, headers: { accept: 'application/json' }, redirect: 'error' });
     const text = await boundedText(response, MAX_BODY_BYTES);
     if (!response.ok) return unknown('PrometheusError');
-    return text === undefined ? unknown('PrometheusError') : scalarOf(text);
+    return text === undefined ? unknown('PrometheusError') : readAnswer(tryJson(text));
   } catch {
     signal?.throwIfAborted();
     return unknown(deadline.aborted ? 'Timeout' : 'PrometheusUnreachable');
   }
 }
 
-function scalarOf(text: string): Sample {
-  const parsed = answer.safeParse(tryJson(text));
+/** The one number of an answer's JSON; the plugin gets it through the apiserver. */
+export function readAnswer(body: unknown): Sample {
+  const parsed = answer.safeParse(body);
   if (!parsed.success) return unknown('PrometheusError');
   const { data } = parsed.data;
   if (data.resultType === 'scalar') return numberOf(data.result[1]);

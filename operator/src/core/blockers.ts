@@ -3,10 +3,12 @@
  * decide.ts asks them after the severe verdicts.
  */
 
+import type { RouteView } from './observation.ts';
 import { REASONS } from './reason.ts';
 import { canaryServiceOf, stableNameOf, stableServiceOf } from './revision.ts';
 import { readRecord } from './route-record.ts';
 import type { Draft, Scene } from './scene.ts';
+import type { Spec } from './spec.ts';
 
 /**
  * The process died between the route's write and the status: the status catches up before anything else is written. Should
@@ -33,7 +35,11 @@ export function catchUp({ run, route, live, spec }: Scene): Draft | undefined {
 }
 
 export function routeLost({ observation, spec }: Scene): Draft | undefined {
-  const { route } = observation;
+  return routeProblem(observation.route, spec);
+}
+
+/** Also asked before there is a rollout: kubectl authrollout plan. */
+export function routeProblem(route: RouteView, spec: Spec): Draft | undefined {
   switch (route.kind) {
     case 'programmable':
       return undefined;

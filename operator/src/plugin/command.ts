@@ -1,4 +1,5 @@
 /** What every command of the plugin gets and how it answers. Used by commands.ts and the files of single commands; main.ts makes it. */
+import type { Cluster } from './cluster.ts';
 import type { Options } from './options.ts';
 import type { Rollouts } from './rollouts.ts';
 
@@ -17,6 +18,7 @@ export interface Terminal {
 
 export interface CommandDeps {
   readonly rollouts: Rollouts;
+  readonly cluster: Cluster;
   readonly options: Options;
   /** The namespace that was asked for, or the context's. */
   readonly namespace: string;

@@ -4,6 +4,7 @@ import { APPROVAL_LIMITS } from '../core/spec-schema.ts';
 import { abort, retry, setWeight } from './ceiling.ts';
 import { type CommandDeps, CommandError, json, lines, type Terminal } from './command.ts';
 import { conclusionOf, EXIT, exitCodeOf } from './conclusion.ts';
+import { showPlan } from './plan.ts';
 import { diff, printRecords, replay, verify } from './record-commands.ts';
 import type { PatchStep, Rollout } from './rollouts.ts';
 import { type Canvas, decisionsOf, decisionText, drawList, drawStatus } from './view.ts';
@@ -40,6 +41,8 @@ export function runCommand(deps: CommandDeps): Promise<number> {
       return replay(deps);
     case 'diff':
       return diff(deps);
+    case 'plan':
+      return showPlan(deps);
   }
 }
 

@@ -5,6 +5,7 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import { type ApiError, type ApiErrorCode, isApiError } from '../clients/api-error.ts';
 import { Transport } from '../clients/transport.ts';
+import { Cluster } from './cluster.ts';
 import { CommandError, type Terminal } from './command.ts';
 import { runCommand } from './commands.ts';
 import { EXIT } from './conclusion.ts';
@@ -23,8 +24,9 @@ export async function main(args: readonly string[]): Promise<number> {
     const kubeConfig = configOf(options);
     const namespace =
       options.namespace ?? kubeConfig.getContextObject(kubeConfig.getCurrentContext())?.namespace ?? 'default';
-    const rollouts = new Rollouts(new Transport(kubeConfig));
-    return await runCommand({ rollouts, options, namespace, terminal: terminal() });
+    const transport = new Transport(kubeConfig);
+    const rollouts = new Rollouts(transport);
+    return await runCommand({ rollouts, cluster: new Cluster(transport), options, namespace, terminal: terminal() });
   } catch (error) {
     console.error(`error: ${sentence(error, options)}`);
     if (error instanceof UsageError) console.error('\nkubectl authrollout --help shows the commands and their options');

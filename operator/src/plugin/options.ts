@@ -8,6 +8,8 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
   list              every AuthRollout with its step, weight and what it waits for
   status NAME       steps, figures against thresholds, decisions, next check; --watch keeps drawing until the run has ended
   history NAME      the newest decisions, oldest first
+  plan [NAME] [-f FILE] what it would do: times, requests, what it can notice, the route's change, rights, queries;
+                    of a manifest that nobody has applied, or of one that runs; changes nothing
   approve NAME      open the way up that a P1 or P2 has closed; needs --as and --reason
   pause NAME        hold every way up; taking traffic away is never paused
   resume NAME       undo pause
@@ -28,8 +30,11 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
       --as ROLE         approve: on-call or team-lead, as status says
       --reason TEXT     approve: why, at most 512 characters; kept in the object
       --valid-for TIME  approve: until when it counts (default: 1h)
-  -f, --file FILE       verify, replay, diff: a file of the operator's JSON lines; - is standard input
+  -f, --file FILE       plan: the manifest; verify, replay, diff: a file of the operator's JSON lines; - is standard input
       --policy FILE     replay: an AuthRollout, or only spec.matrix, spec.schedule, … of one
+      --requests-per-second N  plan: reckon with these instead of asking Prometheus
+      --failing PERCENT plan: how much of the answers fails in the worst case (default: 50)
+      --operator NS/NAME plan: the operator's service account (default: latchkey-system/latchkey-operator)
       --dry-run         commands that change something: let the API server check it and change nothing
   -h, --help
 
@@ -50,6 +55,7 @@ export const COMMANDS = [
   'verify',
   'replay',
   'diff',
+  'plan',
 ] as const;
 export type Command = (typeof COMMANDS)[number];
 
@@ -72,6 +78,12 @@ export interface Options {
   readonly validForMs: number;
   /** Given for set-weight. */
   readonly weight: number | undefined;
+  /** Of plan, as the following are. */
+  readonly requestsPerSecond: number | undefined;
+  /** A share, 0–1. */
+  readonly failing: number;
+  /** namespace/name of a service account. */
+  readonly operator: string;
 }
 
 /** Names what is wrong with the command line and what to write instead. */
@@ -108,6 +120,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     weight: command === 'set-weight' ? weightOf(number) : undefined,
     file: values.file,
     policies: policiesOf(command, operands, values.policy),
+    ...plannedOf(values),
     ...(command === 'approve' ? approvalOf(values) : { role: undefined, reason: undefined, validForMs: 0 }),
   };
 }
@@ -130,6 +143,9 @@ function parsed(args: readonly string[]) {
         file: { type: 'string', short: 'f' },
         policy: { type: 'string' },
         'dry-run': { type: 'boolean' },
+        'requests-per-second': { type: 'string' },
+        failing: { type: 'string', default: '50' },
+        operator: { type: 'string', default: 'latchkey-system/latchkey-operator' },
         help: { type: 'boolean', short: 'h' },
       },
     });
@@ -138,9 +154,9 @@ function parsed(args: readonly string[]) {
   }
 }
 
-/** Records in a file name their rollouts themselves, and two policies can be compared without any. */
+/** Records and a manifest in a file name their rollouts themselves, and two policies can be compared without any. */
 function needsName(command: Command, file: string | undefined): boolean {
-  if (command === 'verify' || command === 'replay') return file === undefined;
+  if (command === 'verify' || command === 'replay' || command === 'plan') return file === undefined;
   return command !== 'list' && command !== 'diff';
 }
 
@@ -155,6 +171,25 @@ function policiesOf(command: Command, operands: readonly string[], policy: strin
 function weightOf(text: string | undefined): number {
   if (text !== undefined && /^(100|[0-9]{1,2})$/.test(text)) return Number(text);
   throw new UsageError('set-weight: name the weight after the AuthRollout, a whole number of percent from 0 to 99');
+}
+
+function plannedOf(values: {
+  readonly 'requests-per-second'?: string | undefined;
+  readonly failing: string;
+  readonly operator: string;
+}): Pick<Options, 'requestsPerSecond' | 'failing' | 'operator'> {
+  const { 'requests-per-second': rate, failing, operator } = values;
+  const requestsPerSecond = rate === undefined ? undefined : Number(rate);
+  if (requestsPerSecond !== undefined && !(requestsPerSecond > 0 && Number.isFinite(requestsPerSecond))) {
+    throw new UsageError(`--requests-per-second ${rate}: write a number above 0`);
+  }
+  const percent = Number(failing);
+  if (!(percent > 0 && percent <= 100))
+    throw new UsageError(`--failing ${failing}: write a percentage above 0, up to 100`);
+  if (!/^[a-z0-9-]+[/][a-z0-9.-]+$/.test(operator)) {
+    throw new UsageError(`--operator ${operator}: write its service account as NAMESPACE/NAME`);
+  }
+  return { requestsPerSecond, failing: percent / 100, operator };
 }
 
 function outputOf(text: string): 'text' | 'json' {

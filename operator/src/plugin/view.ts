@@ -42,12 +42,12 @@ export function drawStatus(rollout: Rollout, canvas: Canvas): readonly string[] 
   ];
 }
 
-function row(label: string, text: string): string {
+export function row(label: string, text: string): string {
   return `  ${label.padEnd(10)} ${text}`;
 }
 
 /** One line, however narrow the terminal: a wrapped line would break the redrawing. */
-function cut(text: string, { columns }: Canvas): string {
+export function cut(text: string, { columns }: Canvas): string {
   const room = Math.max(20, columns - 13);
   return text.length > room ? `${text.slice(0, room - 1)}…` : text;
 }

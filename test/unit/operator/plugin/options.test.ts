@@ -35,6 +35,11 @@ describe('the command line of the plugin', () => {
     expect(parseOptions(['abort', 'auth-api'])).to.include({ command: 'abort', weight: undefined });
   });
 
+  it('plans a file without a name, or a name', () => {
+    expect(parseOptions(['plan', '-f', '-', '--failing', '10'])).to.include({ name: '', file: '-', failing: 0.1 });
+    expect(parseOptions(['plan', 'auth-api', '--requests-per-second', '40'])).to.include({ requestsPerSecond: 40 });
+  });
+
   it('is asked for help by an option or a word', () => {
     expect(parseOptions(['status', '--help'])).to.equal(undefined);
     expect(parseOptions(['help'])).to.equal(undefined);
@@ -58,6 +63,10 @@ describe('the command line of the plugin', () => {
     [['set-weight', 'a', '101'], 'a whole number of percent'],
     [['set-weight', 'a', '7', '8'], 'one name at a time: 8'],
     [['abort', 'a', '7'], 'one name at a time: 7'],
+    [['plan'], 'name an AuthRollout'],
+    [['plan', 'a', '--requests-per-second', '0'], 'a number above 0'],
+    [['plan', 'a', '--failing', '101'], 'a percentage above 0, up to 100'],
+    [['plan', 'a', '--operator', 'operator'], 'as NAMESPACE/NAME'],
     [['status', 'a', '--frob'], '--frob'],
   ] as const) {
     it(`refuses ${args.join(' ').slice(0, 60) || 'nothing at all'}`, () => {
