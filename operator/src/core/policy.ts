@@ -7,6 +7,8 @@ import { msToDuration } from './duration.ts';
 import type { Observation, Sample, StepSamples } from './observation.ts';
 import { type Matrix, parseSpec, type Spec, type Step } from './spec.ts';
 import type { Status } from './status.ts';
+import { type Evidence, evidenceOf, newTrial, observeTrial } from './trial.ts';
+import { type SentinelView, subtract } from './window.ts';
 
 /** Whole, with the defaults of what the file leaves out. */
 export type Policy = Pick<Spec, 'matrix' | 'schedule' | 'blindLimitMs' | 'proveWithinMs'>;
@@ -57,7 +59,7 @@ function fieldsOf(value: unknown): Fields {
 
 /** The observation as it would have been under the policy; samples that were not taken for it are not known. */
 export function underPolicy(observation: Observation, policy: Partial<Policy>): Observation {
-  const { spec, samples, status } = observation;
+  const { spec, samples, status, sentinel } = observation;
   const before = spec.kind === 'valid' ? spec.spec : spec.usable;
   if (before === undefined) return observation;
   const after = { ...before, ...policy };
@@ -66,6 +68,7 @@ export function underPolicy(observation: Observation, policy: Partial<Policy>): 
     spec: spec.kind === 'valid' ? { ...spec, spec: after } : { ...spec, usable: after },
     status: status && policy.schedule ? inStep(status, policy.schedule) : status,
     samples: samples && resampled(samples, before.matrix, after.matrix),
+    sentinel: sentinel && { ...sentinel, evidence: reweighed(sentinel, before.matrix, after.matrix) },
   };
 }
 
@@ -93,6 +96,41 @@ function resampled(samples: StepSamples, before: Matrix, after: Matrix): StepSam
     slow: { p1: at(latencyP95.p1Ms), p2: at(latencyP95.p2Ms), p3: at(latencyP95.p3Ms) },
     complaints: complaints.windowMs === before.complaints.windowMs ? samples.complaints : NOT_COUNTED,
   };
+}
+
+/**
+ * The trial was held against the old limits. What it proved of a limit it also proved of every lower one; of a higher one only
+ * what the counts of the last five minutes prove, weighed anew.
+ */
+function reweighed(view: SentinelView, before: Matrix, after: Matrix): Evidence {
+  const { evidence } = view;
+  const anew = evidenceAnew(view, after);
+  const kept = (limit: (matrix: Matrix) => number, proven: number, found: number): number =>
+    limit(after) === limit(before) ? proven : limit(after) < limit(before) ? Math.max(proven, found) : found;
+  return {
+    errorRate: {
+      ...evidence.errorRate,
+      over: kept(({ errorRate }) => errorRate.p1, evidence.errorRate.over, anew.errorRate.over),
+    },
+    authFailureRate: {
+      ...evidence.authFailureRate,
+      over: kept(({ authFailureRate }) => authFailureRate.p1, evidence.authFailureRate.over, anew.authFailureRate.over),
+    },
+    latencyP95: {
+      p1: kept(({ latencyP95 }) => latencyP95.p1Ms, evidence.latencyP95.p1, anew.latencyP95.p1),
+      p2: kept(({ latencyP95 }) => latencyP95.p2Ms, evidence.latencyP95.p2, anew.latencyP95.p2),
+    },
+  };
+}
+
+/** Spans end together, so what lies between two of them is a block of its own; the oldest is weighed first. */
+function evidenceAnew({ spans }: SentinelView, matrix: Matrix): Evidence {
+  const blocks = spans.map(({ canary, stable }, index) => {
+    const inner = spans[index - 1];
+    if (inner === undefined) return { canary, stable };
+    return { canary: subtract(canary, inner.canary), stable: subtract(stable, inner.stable) };
+  });
+  return evidenceOf(blocks.toReversed().reduce((trial, gain) => observeTrial(trial, gain, matrix), newTrial));
 }
 
 export type PolicyDifference = { readonly path: string; readonly old: string; readonly new: string };

@@ -194,7 +194,8 @@ function add(left: Counts, right: Counts): Counts {
   return combine(left, right, 1);
 }
 
-function subtract(left: Counts, right: Counts): Counts {
+/** What was counted between two sums. */
+export function subtract(left: Counts, right: Counts): Counts {
   return combine(left, right, -1);
 }
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { type DecisionDraft, recordOf } from '../../../../operator/src/core/decision-record.ts';
-import { policyDifferences, readPolicy } from '../../../../operator/src/core/policy.ts';
+import { policyDifferences, readPolicy, underPolicy } from '../../../../operator/src/core/policy.ts';
 import { parseOptions } from '../../../../operator/src/plugin/options.ts';
 import { recordsInText } from '../../../../operator/src/plugin/records.ts';
 import { drawReplay, replayList } from '../../../../operator/src/plugin/replay.ts';
@@ -89,6 +89,23 @@ describe('another policy', () => {
     const drawn = drawReplay(replayList(list, lenient.named), false);
     expect(drawn.join('\n')).to.include('would be hold Holding');
     expect(drawn.at(-1)).to.equal('2 of 3 would be other decisions');
+  });
+
+  it('does not take proof of the old limit for proof of a higher one, and finds what the counts prove of it', () => {
+    const over = (health: Health, p1: number): number => {
+      const seen = observe(sick(health));
+      const { sentinel } = seen;
+      if (sentinel === undefined) throw new Error('the sentinel saw nothing');
+      const errorRate = { ...sentinel.evidence.errorRate, over: 1e9 };
+      const proven = { ...seen, sentinel: { ...sentinel, evidence: { ...sentinel.evidence, errorRate } } };
+      const { named } = policy({ matrix: { errorRate: { p0: 0.9, p1, p2: 0.005, p3: 0.001 } } });
+      return underPolicy(proven, named).sentinel?.evidence.errorRate.over ?? 0;
+    };
+    expect(over('P1', 0.01), 'the same limit').to.equal(1e9);
+    expect(over('thin', 0.009), 'a lower limit').to.equal(1e9);
+    expect(over('thin', 0.4), 'a higher one, and three requests').to.be.below(10);
+    expect(over('P1', 0.4), 'a higher one than 2 % of ten thousand').to.be.below(10);
+    expect(over('P0', 0.4), 'half of ten thousand').to.be.above(1e6);
   });
 
   it('advances earlier under a shorter hold', () => {
