@@ -6,6 +6,7 @@ import { chain } from './http/chain.ts';
 import { type GuardDeps, guard } from './http/guard.ts';
 import { type MountDeps, methodsByPath, mountEndpoints } from './http/mount.ts';
 import { nothingHere, type ProblemDeps, problemHandler } from './http/problems.ts';
+import { writeSecurityBlock } from './http/security-headers.ts';
 import type { Lifetime } from './lifetime.ts';
 import type { Log } from './log.ts';
 import { enterRequestScope } from './request-scope.ts';
@@ -34,6 +35,7 @@ const createExpress = (trustedProxies: readonly string[]): Express => {
   app.enable('strict routing');
   app.set('query parser', false);
   app.set('trust proxy', trustedProxies.length === 0 ? false : [...trustedProxies]);
+  writeSecurityBlock(app);
   return app;
 };
 

@@ -18,6 +18,8 @@ export interface Hearing {
 const MAX_SESSIONS = 50_000;
 /** What is known longer is asked again, heard or not. */
 const LIVE_MS = 30_000;
+/** The cache's own clock, which only forgets: at its default it would set a timer every millisecond. What is believed, `isCurrent` decides. */
+const CLOCK_MS = 1_000;
 /** How long anything may be believed without having heard: with the time of an answer it stays below the promised second. */
 export const UNHEARD_MS = 800;
 
@@ -28,7 +30,11 @@ interface Known {
 }
 
 export class LivenessMemory {
-  readonly #known = new LRUCache<string, Known | 'ended'>({ maxSize: MAX_SESSIONS, sizeCalculation: () => 1 });
+  readonly #known = new LRUCache<string, Known | 'ended'>({
+    maxSize: MAX_SESSIONS,
+    sizeCalculation: () => 1,
+    ttlResolution: CLOCK_MS,
+  });
   readonly #hearing: Hearing;
 
   constructor(hearing: Hearing) {

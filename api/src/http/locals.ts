@@ -5,6 +5,8 @@ import type { Caller } from './authenticate.ts';
 export interface Locals {
   /** http/guard.ts */
   requestId?: string;
+  /** As pairs, and as the text that goes out: http/security-headers.ts. */
+  security?: { readonly headers: readonly (readonly [string, string])[]; readonly block: string };
   /** The pattern that matched: http/mount.ts. */
   route?: string;
   /** Whose live session let the request through: http/authenticate.ts. */

@@ -22,6 +22,7 @@ import {
 import { jsonBody } from './json-body.ts';
 import { localsOf } from './locals.ts';
 import { type ModeSource, modeGate } from './mode-gate.ts';
+import { spellOutSecurityHeaders } from './security-headers.ts';
 import { requireCheckedBody } from './signature.ts';
 import { announceDeprecation, UNVERSIONED_PATHS } from './versions.ts';
 
@@ -108,7 +109,10 @@ const callOf = (spec: EndpointSpec, { identify }: MountDeps, request: Request, r
 
 const answer = (response: Response, { status, headers, body, json }: Reply): void => {
   response.status(status);
-  if (headers !== undefined) response.set(headers);
+  if (headers !== undefined) {
+    spellOutSecurityHeaders(response);
+    response.set(headers);
+  }
   if (json !== undefined) return sendJson(response, json);
   if (body === undefined) return void response.end();
   if (typeof body === 'string' || Buffer.isBuffer(body)) return void response.send(body);
