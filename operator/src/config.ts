@@ -15,6 +15,7 @@ const environment = z.object({
   ALERTS_TOKEN_FILE: z.string().max(4_096).default(''),
   NOTIFICATIONS_FILE: z.string().max(4_096).default(''),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  ACCEPT_UNGUARDED_APPROVALS: z.enum(['true', 'false']).default('false'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -25,6 +26,8 @@ export interface Config {
   readonly leaseName: string;
   readonly port: number;
   readonly logLevel: string;
+  /** Let a RolloutApproval count although the apiserver takes forged ones. */
+  readonly acceptUnguarded: boolean;
   readonly kubeconfig: string | undefined;
   /** The channels of the notifications; undefined tells nobody. */
   readonly notificationsFile: string | undefined;
@@ -55,6 +58,7 @@ environment:
   NOTIFICATIONS_FILE   the channels to tell people by (docs/notifications.md); empty (default) tells nobody
   PORT                 serves /metrics, /livez, /readyz, /hooks/alertmanager (default: 8080)
   LOG_LEVEL            trace, debug, info, warn, error, fatal or silent (default: info)
+  ACCEPT_UNGUARDED_APPROVALS   true: a RolloutApproval counts although the API server takes forged ones (default: false)
 `;
 
 export function parseConfig(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): ConfigResult {
@@ -76,6 +80,7 @@ export function parseConfig(argv: readonly string[], env: Readonly<Record<string
       leaseName: LEASE_NAME,
       port: PORT,
       logLevel: LOG_LEVEL,
+      acceptUnguarded: parsed.data.ACCEPT_UNGUARDED_APPROVALS === 'true',
       kubeconfig: flags.kubeconfig,
       notificationsFile: NOTIFICATIONS_FILE === '' ? undefined : NOTIFICATIONS_FILE,
       alertsTokenFile: ALERTS_TOKEN_FILE === '' ? undefined : ALERTS_TOKEN_FILE,

@@ -134,9 +134,10 @@ export class Controller {
   }
 
   async #pass(key: string, lane: Lane, signal: AbortSignal): Promise<PassResult> {
-    const { kubernetes, metrics } = this.#options;
+    const { config, kubernetes, metrics } = this.#options;
     const stop = metrics.passSeconds.startTimer({ lane });
     const reporter = this.#reporter;
+    const { acceptUnguarded } = config;
     const shared = {
       kubernetes,
       elector: this.#elector,
@@ -145,6 +146,7 @@ export class Controller {
       decisionLog: this.#decisionLog,
       reporter,
       now: Date.now,
+      acceptUnguarded,
     };
     let outcome = 'failed';
     try {

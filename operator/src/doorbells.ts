@@ -1,6 +1,6 @@
 /**
- * The three watches and whom they ring for. Run by controller.ts; `ring` puts a key into workqueue.ts.
- * A change of a route or a Deployment rings for each AuthRollout that names it.
+ * The four watches and whom they ring for. Run by controller.ts; `ring` puts a key into workqueue.ts.
+ * A change of a route or a Deployment rings for each AuthRollout that names it, a RolloutApproval for the one that it names.
  */
 import { z } from 'zod';
 import type { Kubernetes } from './clients/kubernetes.ts';
@@ -28,6 +28,12 @@ const projection = z.object({
 });
 type Projection = z.infer<typeof projection>;
 
+/** An approval that names nothing rings for nobody. */
+const namedRollout = z
+  .object({ spec: z.object({ rolloutName: z.string() }) })
+  .transform(({ spec }) => spec.rolloutName)
+  .catch('');
+
 /** The loops answer within minutes even on a dead connection; one that has not moved for so long never will. */
 const STUCK_MS = 300_000;
 
@@ -36,6 +42,7 @@ export class Doorbells {
   readonly #rollouts: Reflector<Projection>;
   readonly #routes: Reflector<true>;
   readonly #deployments: Reflector<true>;
+  readonly #approvals: Reflector<string>;
 
   constructor(options: DoorbellOptions) {
     this.#options = options;
@@ -62,10 +69,18 @@ export class Doorbells {
       watch: 'watchDeployments',
       onChange: (key) => this.#ringFor(key, ({ spec }) => [spec.targetRef.name, stableNameOf(spec.targetRef.name)]),
     });
+    this.#approvals = new Reflector({
+      ...shared,
+      list: 'listApprovals',
+      watch: 'watchApprovals',
+      metadataOnly: false,
+      project: (object) => namedRollout.parse(object),
+      onChange: (key, seen) => this.#approved(key, seen),
+    });
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#rollouts.run(signal), this.#routes.run(signal), this.#deployments.run(signal)]);
+    await Promise.all(this.#all().map(([, reflector]) => reflector.run(signal)));
   }
 
   ringAll(): void {
@@ -98,11 +113,12 @@ export class Doorbells {
     });
   }
 
-  #all(): readonly (readonly [string, Reflector<Projection> | Reflector<true>])[] {
+  #all(): readonly (readonly [string, Reflector<Projection> | Reflector<true> | Reflector<string>])[] {
     return [
       ['authrollouts', this.#rollouts],
       ['httproutes', this.#routes],
       ['deployments', this.#deployments],
+      ['rolloutapprovals', this.#approvals],
     ];
   }
 
@@ -114,6 +130,13 @@ export class Doorbells {
       seen.metadata.generation === before?.metadata.generation &&
       seen.metadata.deletionTimestamp === before.metadata.deletionTimestamp;
     if (!isEcho) this.#options.ring(key);
+  }
+
+  #approved(changed: string, rolloutName: string | undefined): void {
+    if (rolloutName === undefined) return;
+    const [namespace = ''] = changed.split('/');
+    const key = `${namespace}/${rolloutName}`;
+    if (this.#rollouts.has(key)) this.#options.ring(key);
   }
 
   #ringFor(changed: string, namesOf: (rollout: Projection) => readonly string[]): void {

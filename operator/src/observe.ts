@@ -2,6 +2,7 @@
  * All reads of a pass, live from the apiserver. Called by reconcile.ts; the Observation goes to core/judge.ts and core/decide.ts,
  * the handles (what a write needs and no decision does) to act.ts.
  */
+import { readApprovals } from './approvals.ts';
 import { isApiError } from './clients/api-error.ts';
 import type { CallName, Kubernetes } from './clients/kubernetes.ts';
 import type { LeaseElector } from './clients/lease.ts';
@@ -31,6 +32,8 @@ export interface ObserveParts {
   readonly sentinel: Sentinel;
   readonly signals: Signals;
   readonly now: () => number;
+  /** ACCEPT_UNGUARDED_APPROVALS. */
+  readonly acceptUnguarded: boolean;
 }
 
 /** What act.ts needs beside the observation. */
@@ -100,8 +103,11 @@ export async function observe(
   const spec = parseSpec(rollout.spec);
   const usable = spec.kind === 'valid' ? spec.spec : spec.usable;
   const status = parseStatus(rollout.status);
-  const around = usable === undefined ? NOTHING : await readSurroundings(reading, usable, status);
-  const unsampled = await toObservation(reading, rollout.metadata, { spec, status, around });
+  const [around, approvals] = await Promise.all([
+    usable === undefined ? NOTHING : readSurroundings(reading, usable, status),
+    lane === 'urgent' ? undefined : approvalsFor(reading, name, status),
+  ]);
+  const unsampled = await toObservation(reading, rollout.metadata, { spec, status, around, approvals });
   // The urgent lane asks nobody: its verdict is known, and a slow Prometheus must not stand before weight 0.
   const isAsking = lane === 'normal' && usable !== undefined && checksDue(unsampled);
   const observation = isAsking ? await withSamples(reading, unsampled, usable) : unsampled;
@@ -122,12 +128,13 @@ interface Parsed {
   readonly spec: Observation['spec'];
   readonly status: Status | undefined;
   readonly around: Surroundings;
+  readonly approvals: Observation['approvals'];
 }
 
 async function toObservation(
   reading: Reading,
   metadata: RolloutMetadata,
-  { spec, status, around }: Parsed,
+  { spec, status, around, approvals }: Parsed,
 ): Promise<Observation> {
   const { parts, key, namespace, token } = reading;
   return {
@@ -149,9 +156,23 @@ async function toObservation(
     services: around.services,
     route: around.route,
     samples: undefined,
+    approvals,
     sentinel: parts.sentinel.view(key),
     signals: parts.signals.view(key),
   };
+}
+
+/** The question stands in the status; without one nobody is asked. */
+async function approvalsFor(
+  { parts, namespace, signal }: Reading,
+  rolloutName: string,
+  status: Status | undefined,
+): Promise<Observation['approvals']> {
+  const { approvalNeeded: needed, revision } = status ?? {};
+  if (needed === undefined || revision === undefined) return undefined;
+  const question = { role: needed.role, stepIndex: needed.stepIndex, sinceMs: Date.parse(needed.since), revision };
+  const { kubernetes, acceptUnguarded } = parts;
+  return await readApprovals({ kubernetes, namespace, rolloutName, question, acceptUnguarded, signal });
 }
 
 async function withSamples(reading: Reading, observation: Observation, spec: Spec): Promise<Observation> {

@@ -26,7 +26,7 @@ export function watchedOf({ observation, handles }: Seen, decision: Decision, ou
     podPath: spec.podPath,
     matrix: spec.matrix,
     revision: target.revision,
-    trial: `${target.revision}/${decision.run.approvalsUsed.at(-1) ?? ''}`,
+    trial: `${target.revision}/${decision.run.approvalsUsed.at(-1)?.uid ?? ''}`,
     sinceMs: decision.run.stepStartedAtMs,
     silentSinceMs: decision.run.silentSinceMs,
     isZero: weight === 0,

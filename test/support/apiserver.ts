@@ -23,6 +23,8 @@ export interface TestApiserver {
   kubeconfig(token?: string, server?: string): string;
   /** As the administrator; a status of 400 and more throws, with the body in its message. */
   request(method: string, path: string, body?: unknown, contentType?: string): Promise<unknown>;
+  /** The same with another's token. */
+  as(token: string): TestApiserver['request'];
   readonly auditLog: string;
 }
 
@@ -172,6 +174,8 @@ function serverAt(folder: string, port: number, adminToken: string): TestApiserv
     },
     request: (method, path, body, contentType) =>
       send({ url, ca: certificate(), token: adminToken }, { method, path, body, contentType }),
+    as: (token) => (method, path, body, contentType) =>
+      send({ url, ca: certificate(), token }, { method, path, body, contentType }),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { type TestApiserver, testApiserver } from './apiserver.ts';
+import { type ApprovalFields, approvalManifest, approvalsIn, guardApprovals } from './approvals.ts';
 import { serveDefinitions } from './definitions.ts';
 import { eventually } from './eventually.ts';
 import { type OperatorOptions, OperatorProcess } from './operator.ts';
@@ -151,6 +152,13 @@ export class Scene {
     );
   }
 
+  /** The administrator's approval of the revision that runs, as on-call for the first step unless told otherwise. */
+  async approve(fields: Partial<ApprovalFields> = {}): Promise<void> {
+    const { revision } = (await this.rollout()).status;
+    const manifest = approvalManifest({ by: 'test-admin', revision, ...fields });
+    await this.server.request('POST', approvalsIn(this.namespace), manifest);
+  }
+
   async deleteRollout(): Promise<void> {
     await this.server.request('DELETE', `${ROLLOUTS}/namespaces/${this.namespace}/authrollouts/auth-api`);
   }
@@ -257,7 +265,7 @@ export function condition(
 async function prepare(): Promise<TestApiserver> {
   const server = await testApiserver();
   await serveDefinitions(server);
-  for (const path of [`${ROLLOUTS}/authrollouts`, `${GATEWAY}/httproutes`]) {
+  for (const path of [`${ROLLOUTS}/authrollouts`, `${ROLLOUTS}/rolloutapprovals`, `${GATEWAY}/httproutes`]) {
     await eventually(`${path} is served`, 15_000, async () => {
       return await server.request('GET', path).then(
         () => true,
@@ -265,5 +273,6 @@ async function prepare(): Promise<TestApiserver> {
       );
     });
   }
+  await guardApprovals(server);
   return server;
 }

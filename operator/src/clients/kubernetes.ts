@@ -33,6 +33,10 @@ export const CALLS = {
   /** Only metadata.finalizers; spec belongs to the user. */
   patchRollout: { ...rollouts, resource: 'authrollouts', verb: 'patch' },
   patchRolloutStatus: { ...rollouts, resource: 'authrollouts/status', verb: 'patch' },
+  listApprovals: { ...rollouts, resource: 'rolloutapprovals', verb: 'list' },
+  watchApprovals: { ...rollouts, resource: 'rolloutapprovals', verb: 'watch' },
+  /** Only ever as a dry run: would a forged approval be refused? */
+  dryRunApproval: { ...rollouts, resource: 'rolloutapprovals', verb: 'create' },
   getRoute: { ...gateway, resource: 'httproutes', verb: 'get' },
   listRoutes: { ...gateway, resource: 'httproutes', verb: 'list' },
   watchRoutes: { ...gateway, resource: 'httproutes', verb: 'watch' },

@@ -76,6 +76,10 @@ export class Reflector<T> {
     return this.#known.size;
   }
 
+  has(key: string): boolean {
+    return this.#known.has(key);
+  }
+
   entries(): IterableIterator<[string, T]> {
     return this.#known.entries();
   }

@@ -20,6 +20,7 @@ type Draft = { readonly status: Condition['status']; readonly reason: string; re
 /** Reasons that only a person, or another manifest, can resolve. */
 const STALLING: ReadonlySet<Reason> = new Set<Reason>([
   'ApprovalNeeded',
+  'ApprovalsUnguarded',
   'InvalidSpec',
   'PromotionStuck',
   'RouteInvalid',

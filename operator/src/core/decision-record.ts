@@ -135,7 +135,7 @@ export function comparable({ kind, reason, message, severity, want, record }: De
 /** Who approved, or who set a weight by hand. */
 function personBehind({ status, route }: Observation, { reason, run }: Decision): string | undefined {
   if (reason === 'Drifted') return route.kind === 'programmable' ? route.rulesManager?.name : undefined;
-  return run.approvalsUsed.find((used) => status?.approvalsUsed?.includes(used) !== true);
+  return run.approvalsUsed.find(({ uid }) => status?.approvalsUsed?.some((known) => known.uid === uid) !== true)?.by;
 }
 
 /** What judge and decide make of a kept observation now. @throws when it is no observation at all */

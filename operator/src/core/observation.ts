@@ -3,6 +3,7 @@
  * status-from.ts read it. Time is part of it; nothing in core/ asks a clock.
  */
 
+import type { ApprovalsView } from './approval.ts';
 import type { Severity } from './matrix.ts';
 import type { SpecReading } from './spec.ts';
 import type { Status } from './status.ts';
@@ -156,6 +157,8 @@ export type Observation = {
   readonly route: RouteView;
   /** Present only when this pass ran the step's checks (`checksDue`). */
   readonly samples: StepSamples | undefined;
+  /** Present only when status.approvalNeeded is set and nothing is urgent. */
+  readonly approvals: ApprovalsView | undefined;
   /** `viewWindow(...)` of the sentinel's window; undefined when the sentinel does not run for this rollout yet. */
   readonly sentinel: SentinelView | undefined;
   /** What Alertmanager says is firing, the worst first; at most 20. */

@@ -4,7 +4,7 @@
  */
 
 import { alertFiring } from './alerts.ts';
-import { approvalKey, describeNeed, findApproval } from './approval.ts';
+import { askApproval, describeApproval } from './approval.ts';
 import { atCeiling, ceilingLifted } from './ceiling.ts';
 import { msToDuration } from './duration.ts';
 import { SENTINEL_FRESH_MS } from './judge.ts';
@@ -111,17 +111,17 @@ function provingZero(scene: Scene): Draft | undefined {
 }
 
 function approvalWanted(scene: Scene): Draft | undefined {
-  const { run, nowMs, observation } = scene;
+  const { run, nowMs } = scene;
   if (run.approvalNeeded === undefined) return undefined;
-  const approval = observation.spec.kind === 'valid' ? findApproval(scene) : undefined;
-  if (approval === undefined) return { kind: 'hold', reason: 'ApprovalNeeded', message: describeNeed(scene) };
+  const answer = askApproval(scene, run.approvalNeeded);
+  if (answer.kind === 'waiting') return { ...answer, kind: 'hold' };
   return {
     kind: 'hold',
     reason: 'Approved',
-    message: `${approval.by} (${approval.role}) approved: the hold of the step begins again`,
+    message: `the hold of step ${run.stepIndex} begins again; approved by ${describeApproval(answer.approval)}`,
     run: {
       approvalNeeded: undefined,
-      approvalsUsed: [...run.approvalsUsed, approvalKey(approval)].slice(-20),
+      approvalsUsed: answer.approvalsUsed,
       stepStartedAtMs: run.weight === 0 ? undefined : nowMs,
     },
   };

@@ -6,6 +6,8 @@ export const REASONS = [
   'AlertFiring',
   'Approved',
   'ApprovalNeeded',
+  'ApprovalsUnguarded',
+  'ApprovalsUnknown',
   'Blind',
   'CanaryNotReady',
   'CondemnedRevision',

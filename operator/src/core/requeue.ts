@@ -20,6 +20,8 @@ export function requeueAfterMs(observation: Observation, decision: Decision, out
   if (outcome.kind === 'conflict') return 0;
   if (outcome.kind === 'failed') return POLL_MS;
   if (AT_ONCE.has(reason)) return 0;
+  // Nobody rings when the apiserver can list again.
+  if (reason === 'ApprovalsUnknown') return POLL_MS * 5;
   const isProving = run.zero !== undefined && run.zero.provenAtMs === undefined;
   if (record !== undefined || isProving) return POLL_MS;
   switch (run.phase) {

@@ -3,7 +3,7 @@
  * may come next: a new revision, or a person. Rules of decide.ts.
  */
 
-import { approvalKey, describeNeed, findApproval } from './approval.ts';
+import { askApproval, describeApproval } from './approval.ts';
 import { invalidSpec, routeLost, targetLost } from './blockers.ts';
 import { freshRun } from './run.ts';
 import { type Draft, type Scene, stableToRestore } from './scene.ts';
@@ -40,21 +40,29 @@ export function rolledBack(scene: Scene): Draft | undefined {
 
 /** Zeroed: pods kept for diagnosis, on until the on-call engineer approves. */
 export function zeroed(scene: Scene): Draft | undefined {
-  const { run } = scene;
+  const { run, nowMs } = scene;
   if (run.phase !== 'Zeroed') return undefined;
   const settling = settle(scene);
   const restore = { stable: stableToRestore(scene) };
   if (!settling.isProven) return proving(settling, restore);
-  const approval = findApproval(scene);
-  if (approval === undefined || scene.observation.spec.kind === 'invalid') {
-    const message = describeNeed(scene);
-    return { kind: 'hold', reason: 'ApprovalNeeded', message, run: { zero: settling.zero }, want: restore };
+  // A status that lost its question asks it anew.
+  const approvalNeeded = run.approvalNeeded ?? { role: 'on-call', stepIndex: run.stepIndex, sinceMs: nowMs };
+  const answer = askApproval(scene, approvalNeeded);
+  if (answer.kind === 'waiting') {
+    const { reason, message } = answer;
+    return {
+      kind: 'hold',
+      reason,
+      message,
+      run: { zero: settling.zero, approvalNeeded, ...answer.run },
+      want: restore,
+    };
   }
   return {
     kind: 'hold',
     reason: 'Approved',
-    message: `${approval.by} (${approval.role}) approved revision ${run.revision}: starting at the first step again`,
-    run: { ...freshRun(run, run.revision), approvalsUsed: [...run.approvalsUsed, approvalKey(approval)].slice(-20) },
+    message: `revision ${run.revision} starts at the first step again; approved by ${describeApproval(answer.approval)}`,
+    run: { ...freshRun(run, run.revision), approvalsUsed: answer.approvalsUsed },
     want: restore,
   };
 }

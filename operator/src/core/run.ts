@@ -4,12 +4,12 @@
  * exactly where the pass before it was going.
  */
 
+import type { ApprovalNeeded } from './approval.ts';
 import { durationToMs } from './duration.ts';
 import type { Observation, WriteRecord } from './observation.ts';
 import { readRecord } from './route-record.ts';
 import type { Spec, Step } from './spec.ts';
-import type { ApprovalRole } from './spec-schema.ts';
-import type { Phase, Status, ZeroStage } from './status.ts';
+import type { Phase, SpentApproval, Status, ZeroStage } from './status.ts';
 
 export type Run = {
   readonly phase: Phase;
@@ -26,10 +26,10 @@ export type Run = {
   readonly nextCheckAtMs: number | undefined;
   readonly blindSinceMs: number | undefined;
   readonly silentSinceMs: number | undefined;
-  readonly approvalNeeded:
-    | { readonly role: ApprovalRole; readonly stepIndex: number; readonly sinceMs: number }
-    | undefined;
-  readonly approvalsUsed: readonly string[];
+  readonly approvalNeeded: ApprovalNeeded | undefined;
+  readonly approvalsUsed: readonly SpentApproval[];
+  /** When a forged approval was last not refused. */
+  readonly unguardedAtMs: number | undefined;
   readonly condemned: NonNullable<Status['condemned']>;
   readonly zero: ZeroProof | undefined;
   readonly drift: Status['drift'];
@@ -81,6 +81,7 @@ function runOfStatus({ status, target, stable }: Observation): Run {
       sinceMs: Date.parse(status.approvalNeeded.since),
     },
     approvalsUsed: status?.approvalsUsed ?? [],
+    unguardedAtMs: toMs(status?.approvalsUnguardedAt),
     condemned: status?.condemned ?? [],
     zero: status?.zero && {
       requestedAtMs: Date.parse(status.zero.requestedAt),
@@ -254,6 +255,7 @@ export function freshRun(run: Run, revision: string): Run {
     silentSinceMs: undefined,
     approvalNeeded: undefined,
     approvalsUsed: [],
+    unguardedAtMs: undefined,
     zero: undefined,
     drift: undefined,
     loweredTo: undefined,

@@ -87,21 +87,6 @@ export const matrixSchema = z.strictObject({
   dataLoss: z.strictObject({ p0: count.default(1) }).prefault({}),
 });
 
-/** What fits into spec.approvals; the plugin keeps to it before it asks. */
-export const APPROVAL_LIMITS = { entries: 20, by: 128, reason: 512 } as const;
-
-const approval = z.strictObject({
-  by: z.string().min(1).max(APPROVAL_LIMITS.by).describe('Who approves.'),
-  role: z.enum(['on-call', 'team-lead']),
-  revision: z
-    .string()
-    .regex(/^[0-9a-f]{10}$/)
-    .describe('The revision the approval is for: status.revision.'),
-  stepIndex: z.int().min(0).max(19).describe('The step the approval is for: status.approvalNeeded.stepIndex.'),
-  expiresAt: z.iso.datetime().max(32),
-  reason: z.string().max(APPROVAL_LIMITS.reason).optional(),
-});
-
 const runbookSchedule = [
   { weight: 5, hold: '30m', checkEvery: '1m' },
   { weight: 10, hold: '30m', checkEvery: '2m' },
@@ -135,7 +120,6 @@ export const specSchema = z.strictObject({
         .describe('How long each stage of taking the traffic away may last before the next, harder one.'),
     })
     .prefault({}),
-  approvals: z.array(approval).max(APPROVAL_LIMITS.entries).default([]),
   maxWeight: z
     .int()
     .min(0)
@@ -148,5 +132,3 @@ export const specSchema = z.strictObject({
 });
 
 export type SpecManifest = z.output<typeof specSchema>;
-export type Approval = SpecManifest['approvals'][number];
-export type ApprovalRole = Approval['role'];

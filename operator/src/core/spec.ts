@@ -7,7 +7,6 @@ import * as z from 'zod';
 import { durationToMs } from './duration.ts';
 import { specViolations } from './spec-rules.ts';
 import {
-  type Approval,
   matrixSchema,
   metricsSchema,
   routeSchema,
@@ -44,7 +43,6 @@ export type Spec = {
   readonly blindLimitMs: number;
   readonly proveWithinMs: number;
   readonly matrix: Matrix;
-  readonly approvals: readonly Approval[];
   /** 100 where the manifest names none. */
   readonly maxWeight: number;
   readonly paused: boolean;
@@ -108,7 +106,6 @@ function toSpec(manifest: SpecManifest): Spec {
     blindLimitMs: durationToMs(manifest.metrics.blindLimit),
     proveWithinMs: durationToMs(manifest.zero.proveWithin),
     matrix: toMatrix(manifest.matrix),
-    approvals: manifest.approvals,
     maxWeight: manifest.maxWeight ?? 100,
     paused: manifest.paused,
   };

@@ -66,6 +66,7 @@ function fromRun(run: Run): Partial<Record<keyof Status, unknown>> {
       since: toInstant(run.approvalNeeded.sinceMs),
     },
     approvalsUsed: run.approvalsUsed.length > 0 ? [...run.approvalsUsed] : undefined,
+    approvalsUnguardedAt: toInstant(run.unguardedAtMs),
     condemned: run.condemned.length > 0 ? [...run.condemned] : undefined,
     zero: run.zero && {
       requestedAt: toInstant(run.zero.requestedAtMs),

@@ -4,6 +4,7 @@
  */
 
 import * as z from 'zod';
+import { APPROVAL_LIMITS, APPROVAL_ROLES } from './approval-schema.ts';
 
 const instant = z.iso.datetime().max(32);
 const revision = z.string().max(64);
@@ -61,6 +62,10 @@ const checkResult = z.strictObject({
   threshold: z.string().max(32).optional(),
   requests: z.int().min(0).optional(),
 });
+
+const role = z.enum(APPROVAL_ROLES);
+const spentApproval = z.strictObject({ uid: z.string().max(64), by: z.string().max(APPROVAL_LIMITS.by), role });
+export type SpentApproval = z.output<typeof spentApproval>;
 
 const decisionRecord = z.strictObject({
   decision: decisionKind,
@@ -121,14 +126,17 @@ export const statusSchema = z.strictObject({
     .optional()
     .describe('Since when no canary pod has answered the sentinel; survives a restart of the operator.'),
   approvalNeeded: z
-    .strictObject({ role: z.enum(['on-call', 'team-lead']), stepIndex: z.int().min(0).max(19), since: instant })
+    .strictObject({ role, stepIndex: z.int().min(0).max(19), since: instant })
     .optional()
     .describe('Who must approve before the weight may rise again.'),
   approvalsUsed: z
-    .array(z.string().max(300))
+    .array(spentApproval)
     .max(20)
     .optional()
-    .describe('Approvals already spent: each opens one way up, once.'),
+    .describe('RolloutApprovals already spent: each opens one way up, once.'),
+  approvalsUnguardedAt: instant
+    .optional()
+    .describe('When a forged RolloutApproval was last not refused: those made until then never count.'),
   condemned: z
     .array(z.strictObject({ revision, reason: z.string().max(64), at: instant }))
     .max(50)

@@ -1,5 +1,5 @@
 /**
- * The rules of a spec that JSON Schema cannot say, in CEL, each with a sentence that says what to change. generate.ts puts
+ * The rules of a spec that JSON Schema cannot say, in CEL, each with a sentence that says what to change. definitions.ts puts
  * them into the CRD at their path; core/spec-rules.ts says the same for objects that are older than a rule.
  *
  * Every list and string below a rule is bounded in core/spec-schema.ts, because the apiserver refuses a CRD whose rules
@@ -35,7 +35,7 @@ const isBound = (severity: string): CelRule => ({
  * Rules by the place they stand at; `[]` is the items of a list. The lists' messages name no figures: the estimated cost of turning
  * weights into text exceeds the budget a hundredfold.
  */
-export const RULES: Readonly<Record<string, readonly CelRule[]>> = {
+export const ROLLOUT_RULES: Readonly<Record<string, readonly CelRule[]>> = {
   '': [
     {
       rule: `!(${isActive}) || self.spec.targetRef == oldSelf.spec.targetRef`,
@@ -87,4 +87,8 @@ export const RULES: Readonly<Record<string, readonly CelRule[]>> = {
     },
   ],
   'spec.matrix.complaints': [{ rule: 'self.p1 > self.p2', message: 'set p1 greater than p2' }],
+};
+
+export const APPROVAL_RULES: Readonly<Record<string, readonly CelRule[]>> = {
+  spec: [{ rule: 'self == oldSelf', message: 'an approval cannot be changed: delete it and create another' }],
 };

@@ -1,5 +1,5 @@
 /**
- * From the JSON Schema that zod makes to the structural schema that a CRD wants. generate.ts calls it.
+ * From the JSON Schema that zod makes to the structural schema that a CRD wants. definitions.ts calls it.
  *
  * @see https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
  */

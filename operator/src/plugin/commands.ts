@@ -1,12 +1,12 @@
 /** What each command does: reads through rollouts.ts, writes lines, and says the exit code. Called by main.ts. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { APPROVAL_LIMITS } from '../core/spec-schema.ts';
+import { makeApproval } from './approving.ts';
 import { abort, retry, setWeight } from './ceiling.ts';
-import { type CommandDeps, CommandError, json, lines, type Terminal } from './command.ts';
+import { type CommandDeps, json, lines, type Terminal } from './command.ts';
 import { conclusionOf, EXIT, exitCodeOf } from './conclusion.ts';
 import { showPlan } from './plan.ts';
 import { diff, printRecords, replay, verify } from './record-commands.ts';
-import type { PatchStep, Rollout } from './rollouts.ts';
+import type { Rollout } from './rollouts.ts';
 import { type Canvas, decisionsOf, decisionText, drawList, drawStatus } from './view.ts';
 
 const LOOK_EVERY_MS = 1_000;
@@ -106,53 +106,14 @@ async function showHistory({ rollouts, options, namespace, terminal }: CommandDe
   return EXIT.done;
 }
 
-/**
- * Adds the approval that the rollout asks for, bound to the revision and the step that were read: should either have changed meanwhile,
- * the apiserver refuses the patch. Who approves is what the apiserver says of our credentials.
- */
 async function approve({ rollouts, options, namespace, terminal }: CommandDeps): Promise<number> {
   const rollout = await rollouts.get(namespace, options.name);
-  const { status, approvals } = rollout;
-  const needed = status?.approvalNeeded;
-  if (needed === undefined || status?.revision === undefined) {
-    throw new CommandError(
-      `${options.name} needs no approval: it is ${status?.phase ?? 'not seen by the operator yet'}`,
-    );
-  }
-  if (needed.role !== options.role) {
-    throw new CommandError(
-      `${options.name} needs an approval of ${needed.role}, not of ${options.role ?? 'nobody'}: say --as ${needed.role}`,
-    );
-  }
-  const nowMs = terminal.nowMs();
-  const approval = {
-    by: (await rollouts.whoAmI()).slice(0, APPROVAL_LIMITS.by),
-    role: needed.role,
-    revision: status.revision,
-    stepIndex: needed.stepIndex,
-    expiresAt: new Date(nowMs + options.validForMs).toISOString(),
-    reason: options.reason ?? '',
-  };
-  const kept = approvals.filter((entry) => isValidAt(entry, nowMs));
-  if (kept.length >= APPROVAL_LIMITS.entries)
-    throw new CommandError(`spec.approvals holds ${kept.length} already: remove one that is not needed`);
-  const steps: readonly PatchStep[] = [
-    { op: 'test', path: '/status/revision', value: status.revision },
-    { op: 'test', path: '/status/approvalNeeded', value: needed },
-    { op: 'test', path: '/spec/approvals', value: approvals },
-    { op: 'replace', path: '/spec/approvals', value: [...kept, approval] },
-  ];
-  await rollouts.patch(rollout, steps, options);
-  const done = `${options.dryRun ? 'would approve' : 'approved'} step ${needed.stepIndex + 1} of revision ${status.revision} as ${needed.role} (${approval.by}), valid until ${approval.expiresAt}`;
+  const approval = await makeApproval({ rollouts, rollout, options, nowMs: terminal.nowMs() });
+  const { stepIndex, revision, role, by, expiresAt } = approval;
+  const done = `${options.dryRun ? 'would approve' : 'approved'} step ${stepIndex + 1} of revision ${revision} as ${role} (${by}), valid until ${expiresAt}`;
   if (options.output === 'json') json(terminal, approval);
   else lines(terminal, [done]);
   return EXIT.done;
-}
-
-/** An expired approval opens nothing and only takes up room. */
-function isValidAt(entry: unknown, nowMs: number): boolean {
-  const expiresAt: unknown = typeof entry === 'object' && entry !== null ? Reflect.get(entry, 'expiresAt') : undefined;
-  return typeof expiresAt === 'string' && Date.parse(expiresAt) > nowMs;
 }
 
 async function setPaused({ rollouts, options, namespace, terminal }: CommandDeps, isPaused: boolean): Promise<number> {

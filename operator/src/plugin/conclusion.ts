@@ -9,6 +9,8 @@ export const EXIT = { done: 0, failed: 1, usage: 2, takenBack: 3, waits: 4 } as 
 /** An approval, a resume, a higher ceiling or a corrected manifest: nothing goes on without a person. */
 export function waitsFor({ status, spec, violations, name }: Rollout): string | undefined {
   const needed = status?.approvalNeeded;
+  const last = status?.lastDecision;
+  if (needed !== undefined && last?.reason === 'ApprovalsUnguarded') return last.message;
   if (needed !== undefined) {
     return `${needed.role} since ${needed.since}: kubectl authrollout approve ${name} --as ${needed.role} --reason "…"`;
   }

@@ -1,7 +1,7 @@
 /** What the command line asks for. Called by main.ts first; commands.ts reads the result. */
 import { parseArgs } from 'node:util';
+import { APPROVAL_LIMITS, type ApprovalRole } from '../core/approval-schema.ts';
 import { DURATION_PATTERN, durationToMs } from '../core/duration.ts';
-import { APPROVAL_LIMITS, type ApprovalRole } from '../core/spec-schema.ts';
 
 export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
 
@@ -29,7 +29,7 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
   -w, --watch           status: until promoted (exit 0) or taken back (exit 3)
       --as ROLE         approve: on-call or team-lead, as status says
       --reason TEXT     approve: why, at most 512 characters; kept in the object
-      --valid-for TIME  approve: until when it counts (default: 1h)
+      --valid-for TIME  approve: until when it counts, at most 24h (default: 1h)
   -f, --file FILE       plan: the manifest; verify, replay, diff: a file of the operator's JSON lines; - is standard input
       --policy FILE     replay: an AuthRollout, or only spec.matrix, spec.schedule, … of one
       --requests-per-second N  plan: reckon with these instead of asking Prometheus
@@ -207,9 +207,10 @@ function approvalOf(values: {
   if (reason === '') throw new UsageError('approve: say why with --reason "…"');
   const most = APPROVAL_LIMITS.reason;
   if (reason.length > most) throw new UsageError(`--reason: ${reason.length} characters, at most ${most}`);
+  if (!/^\P{Cc}*$/u.test(reason)) throw new UsageError('--reason: write one line');
   const validForMs = durationToMs(validFor);
-  if (!DURATION_PATTERN.test(validFor) || validForMs === 0) {
-    throw new UsageError(`--valid-for ${validFor}: write a duration such as 30m or 1h`);
+  if (!DURATION_PATTERN.test(validFor) || validForMs === 0 || validForMs > APPROVAL_LIMITS.validForMs) {
+    throw new UsageError(`--valid-for ${validFor}: write a duration such as 30m or 1h, at most 24h`);
   }
   return { role, reason, validForMs };
 }

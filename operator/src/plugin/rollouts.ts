@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Transport } from '../clients/transport.ts';
+import type { ApprovalSpec } from '../core/approval-schema.ts';
 import { parseSpec, type Spec } from '../core/spec.ts';
 import { parseStatus, type Status } from '../core/status.ts';
 
@@ -18,8 +19,6 @@ export interface Rollout {
   readonly spec: Spec | undefined;
   readonly violations: readonly string[];
   readonly status: Status | undefined;
-  /** spec.approvals as it stands, for a patch that must not lose one. */
-  readonly approvals: readonly unknown[];
   readonly raw: unknown;
 }
 
@@ -34,7 +33,7 @@ const FIELD_MANAGER = 'kubectl-authrollout';
 
 const object = z.looseObject({
   metadata: z.looseObject({ name: z.string(), namespace: z.string(), uid: z.string(), generation: z.number() }),
-  spec: z.looseObject({ approvals: z.array(z.unknown()).default([]) }),
+  spec: z.unknown().optional(),
   status: z.unknown().optional(),
 });
 const list = z.looseObject({ items: z.array(z.unknown()) });
@@ -53,14 +52,17 @@ function rolloutOf(raw: unknown): Rollout {
     spec: reading.kind === 'valid' ? reading.spec : reading.usable,
     violations: reading.kind === 'valid' ? [] : reading.violations,
     status: parseStatus(status),
-    approvals: spec.approvals,
     raw,
   };
 }
 
-function pathOf(namespace: string, name?: string): string {
+function pathOf(namespace: string, name?: string, plural = 'authrollouts'): string {
   const scope = namespace === '' ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
-  return `${GROUP}${scope}/authrollouts${name === undefined ? '' : `/${encodeURIComponent(name)}`}`;
+  return `${GROUP}${scope}/${plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`;
+}
+
+function writeQuery(dryRun: boolean): string {
+  return new URLSearchParams({ fieldManager: FIELD_MANAGER, ...(dryRun ? { dryRun: 'All' } : {}) }).toString();
 }
 
 export class Rollouts {
@@ -94,15 +96,30 @@ export class Rollouts {
     steps: readonly PatchStep[],
     { dryRun }: { readonly dryRun: boolean },
   ): Promise<Rollout> {
-    const query = new URLSearchParams({ fieldManager: FIELD_MANAGER, ...(dryRun ? { dryRun: 'All' } : {}) });
     const answer = await this.#transport.send({
       method: 'PATCH',
-      path: `${pathOf(rollout.namespace, rollout.name)}?${query.toString()}`,
+      path: `${pathOf(rollout.namespace, rollout.name)}?${writeQuery(dryRun)}`,
       contentType: 'application/json-patch+json',
       body: steps,
       deadlineMs: DEADLINE_MS,
     });
     return rolloutOf(answer);
+  }
+
+  /** Makes a RolloutApproval that goes when its rollout goes. @throws {ApiError} */
+  async approve(
+    { namespace, name, uid }: Rollout,
+    spec: ApprovalSpec,
+    { dryRun }: { readonly dryRun: boolean },
+  ): Promise<void> {
+    const [apiVersion, kind] = ['latchkey.dev/v1alpha1', 'AuthRollout'];
+    const metadata = { generateName: `${name.slice(0, 200)}-`, ownerReferences: [{ apiVersion, kind, name, uid }] };
+    await this.#transport.send({
+      method: 'POST',
+      path: `${pathOf(namespace, undefined, 'rolloutapprovals')}?${writeQuery(dryRun)}`,
+      body: { apiVersion, kind: 'RolloutApproval', metadata, spec },
+      deadlineMs: DEADLINE_MS,
+    });
   }
 
   /** Who the apiserver says that we are. @throws {ApiError} */

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { z } from 'zod';
 import { rolePermissions } from '../../../operator/src/clients/kubernetes.ts';
 import { parseConfig } from '../../../operator/src/config.ts';
+import { approvalVerb } from '../../../operator/src/core/approval-schema.ts';
 import { type KubernetesObject, only, podSpecs, render, workload } from './helm.ts';
 
 const roleShape = z.looseObject({
@@ -65,14 +66,14 @@ describe('chart latchkey-operator', () => {
 
   it('grants nobody Secrets or ConfigMaps, deletes or wildcards', () => {
     const rights = objects.filter(({ kind }) => kind.endsWith('Role')).flatMap((role) => rightsOf(role));
-    const ofOperator = rights.filter((right) => !right.startsWith('latchkey.dev/authrollouts '));
+    const ofOperator = rights.filter((right) => !right.startsWith('latchkey.dev/'));
     expect(rights.filter((right) => /secrets|configmaps|\*/.test(right))).to.deep.equal([]);
     expect(ofOperator.filter((right) => right.endsWith(' delete'))).to.deep.equal([]);
   });
 
   it('binds the roles to the account that its pods run as', () => {
     const account = only(objects, 'ServiceAccount').metadata.name;
-    const bindings = objects.filter(({ kind }) => kind.endsWith('Binding'));
+    const bindings = objects.filter(({ kind }) => kind.endsWith('RoleBinding'));
     expect(bindings).to.have.length(2);
     for (const binding of bindings) {
       expect(binding['subjects']).to.deep.equal([
@@ -80,6 +81,39 @@ describe('chart latchkey-operator', () => {
       ]);
     }
     expect(workload(only(objects, 'Deployment')).template.spec).to.include({ serviceAccountName: account });
+  });
+
+  it('lets nobody approve who is not bound to one of the two roles, neither by edit nor by admin', () => {
+    const approving = objects.filter(
+      (object) => object.kind.endsWith('Role') && rightsOf(object).some((right) => right.includes(' approve-')),
+    );
+    const granted = approving.map((role) => [
+      role.metadata.name,
+      rightsOf(role).filter((right) => !/ (get|list|watch)$/.test(right)),
+    ]);
+    expect(granted).to.deep.equal(
+      (['on-call', 'team-lead'] as const).map((role) => [
+        `latchkey-operator-approve-${role}`,
+        [`latchkey.dev/authrollouts ${approvalVerb(role)}`, 'latchkey.dev/rolloutapprovals create'],
+      ]),
+    );
+    for (const { metadata } of approving) expect(Object.keys(metadata.labels).join()).to.not.include('aggregate-to');
+    const others = objects.filter((object) => object.kind.endsWith('Role') && !approving.includes(object));
+    const creating = others.filter((object) => rightsOf(object).includes('latchkey.dev/rolloutapprovals create'));
+    expect(creating.map(({ metadata }) => metadata.name)).to.deep.equal(['latchkey-operator']);
+  });
+
+  it('brings the policy that guards approvals, kept on uninstall, unless the cluster forbids it', async () => {
+    const kinds = ['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'];
+    const policy = objects.filter(({ kind }) => kinds.includes(kind));
+    expect(policy.map(({ kind }) => kind)).to.deep.equal(kinds);
+    for (const { metadata } of policy) expect(metadata.annotations).to.include({ 'helm.sh/resource-policy': 'keep' });
+    const without = await render('latchkey-operator', {
+      approvals: { policy: false, roles: false, acceptUnguarded: true },
+    });
+    expect(without.filter(({ kind }) => kinds.includes(kind))).to.be.empty;
+    const environment = JSON.stringify(workload(only(without, 'Deployment')).template.spec.containers[0]?.env);
+    expect(environment).to.include('{"name":"ACCEPT_UNGUARDED_APPROVALS","value":"true"}');
   });
 
   it('runs a leader and a standby', () => {

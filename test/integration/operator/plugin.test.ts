@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { z } from 'zod';
 import { HELP } from '../../../operator/src/plugin/options.ts';
+import { approvalsIn, mayApprove, person } from '../../support/approvals.ts';
 import { commandLine, runPlugin, type Said } from '../../support/plugin.ts';
 import { Scene } from '../../support/rollout-scene.ts';
 
@@ -26,14 +27,6 @@ describe('kubectl authrollout', function () {
   let scene: Scene;
 
   const run = (args: readonly string[], kubeconfig?: string): Promise<Said> => runPlugin(scene, args, kubeconfig);
-  const token = async (name: string): Promise<string> => {
-    const account = `/api/v1/namespaces/${scene.namespace}/serviceaccounts`;
-    await scene.server.request('POST', account, { metadata: { name } });
-    const issued = await scene.server.request('POST', `${account}/${name}/token`, {
-      spec: { expirationSeconds: 3600 },
-    });
-    return z.object({ status: z.object({ token: z.string() }) }).parse(issued).status.token;
-  };
   const underWay = async (): Promise<void> => {
     scene = await Scene.create({ schedule: SCHEDULE });
     scene.operator();
@@ -64,9 +57,21 @@ describe('kubectl authrollout', function () {
     expect(wrongRole.err).to.include('needs an approval of on-call, not of team-lead: say --as on-call');
     const rehearsed = await run(['approve', 'auth-api', '--as', 'on-call', '--reason', 'looked at it', '--dry-run']);
     expect(rehearsed.out, rehearsed.err).to.match(/^would approve step 1 .*\(test-admin\)/);
-    expect((await scene.rollout())['spec']).to.have.property('approvals').that.is.empty;
-    const approved = await run(['approve', 'auth-api', '--as', 'on-call', '--reason', 'looked at it']);
-    expect(approved.out, approved.err).to.match(/^approved step 1 .* as on-call \(test-admin\)/);
+    expect(await scene.server.request('GET', approvalsIn(scene.namespace))).to.have.property('items').that.is.empty;
+    const approve = ['approve', 'auth-api', '--as', 'on-call', '--reason', 'looked at it'];
+    const engineer = await person(scene.server, scene.namespace, 'engineer');
+    const { username, token: credentials } = engineer;
+    await mayApprove(scene.server, scene.namespace, { username, role: 'team-lead' });
+    const refused = await run(approve, scene.server.kubeconfig(credentials));
+    expect([refused.code, refused.out]).to.deep.equal([1, '']);
+    expect(refused.err)
+      .to.include(`${username} may not approve as on-call`)
+      .and.to.include(
+        `kubectl create rolebinding approve-on-call --namespace ${scene.namespace} --clusterrole latchkey-operator-approve-on-call --user ${username}`,
+      );
+    await mayApprove(scene.server, scene.namespace, { username, role: 'on-call' });
+    const approved = await run(approve, scene.server.kubeconfig(credentials));
+    expect(approved.out, approved.err).to.match(new RegExp(`^approved step 1 .* as on-call \\(${username}\\)`));
     await scene.until('it enters step 0 again', 30_000, () => scene.weight().then((weight) => weight === 25));
 
     const { code, out } = await run(['history', 'auth-api', '-o', 'json']);
@@ -76,6 +81,8 @@ describe('kubectl authrollout', function () {
       .parse(JSON.parse(out))
       .map(({ reason }) => reason);
     expect(reasons).to.include.members(['SeverityP1', 'Approved']);
+    const made = JSON.stringify(await scene.server.request('GET', approvalsIn(scene.namespace)));
+    expect(made, 'it goes when the rollout goes').to.include('"kind":"AuthRollout","name":"auth-api"');
   });
 
   it('pauses and resumes, and says when there was nothing to do', async () => {
@@ -128,9 +135,10 @@ describe('kubectl authrollout', function () {
     const missing = await run(['status', 'nobody']);
     expect(missing.code).to.equal(1);
     expect(missing.err).to.include('no AuthRollout nobody there: kubectl authrollout list -A');
-    const stranger = await run(['pause', 'auth-api'], scene.server.kubeconfig(await token('stranger')));
-    expect(stranger.code).to.equal(1);
-    expect(stranger.err).to.include('not allowed').and.to.include('patch on authrollouts.latchkey.dev');
+    const stranger = await person(scene.server, scene.namespace, 'stranger');
+    const paused = await run(['pause', 'auth-api'], scene.server.kubeconfig(stranger.token));
+    expect(paused.code).to.equal(1);
+    expect(paused.err).to.include('not allowed').and.to.include('patch on authrollouts.latchkey.dev');
     const away = await run(['list'], scene.server.kubeconfig('x', 'https://127.0.0.1:9'));
     expect(away.err).to.include('the API server does not answer').and.to.include('--context');
     const lost = await run(['list', '--context', 'elsewhere']);

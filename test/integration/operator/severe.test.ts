@@ -91,19 +91,8 @@ describe('severe verdicts on a real apiserver', function () {
     expect(zeroed.status.lastDecision?.decision).to.equal('zero');
     expect(scene.workloads.podsOf('auth-api')).to.not.have.length(0);
     scene.workloads.behaviours.set('v2', {});
-    const { status } = await scene.until(
-      'it asks for approval',
-      10_000,
-      (rollout) => rollout.status['approvalNeeded'] !== undefined,
-    );
-    const approval = {
-      by: 'on-call',
-      role: 'on-call',
-      revision: status.revision,
-      stepIndex: 0,
-      expiresAt: new Date(Date.now() + 600_000).toISOString(),
-    };
-    await scene.patchRollout({ spec: { approvals: [approval] } });
+    await scene.until('it asks for approval', 10_000, (rollout) => rollout.status['approvalNeeded'] !== undefined);
+    await scene.approve();
     await scene.until('it enters step 0 again', 20_000, () => scene.weight().then((weight) => weight === 25));
   });
 

@@ -12,6 +12,7 @@ describe('config', () => {
         leaseName: 'latchkey-operator',
         port: 8080,
         logLevel: 'info',
+        acceptUnguarded: false,
         kubeconfig: undefined,
         notificationsFile: undefined,
         alertsTokenFile: undefined,
@@ -43,6 +44,7 @@ describe('config', () => {
       'ALERTS_TOKEN_FILE',
       'PORT',
       'LOG_LEVEL',
+      'ACCEPT_UNGUARDED_APPROVALS',
       '--kubeconfig',
       '--test-notifications',
     ]) {

@@ -1,6 +1,7 @@
 /** What other people and the cluster do to a world between two passes of the operator. Used by the model test. */
 
-import { deploy, type Health, type Json, SCHEDULE, specManifest, T0, type World } from './world.ts';
+import { approvalFor, withApprovals } from './approving.ts';
+import { deploy, type Health, type Json, REVISION, SCHEDULE, specManifest, type World } from './world.ts';
 
 const HEALTHS: readonly Health[] = [
   'good',
@@ -29,19 +30,6 @@ const SPECS: readonly Json[] = [
   specManifest({ replicas: 6 }),
   ...[0, 7, 25, 60].map((maxWeight) => specManifest({ maxWeight })),
   specManifest({ maxWeight: 5, paused: true }),
-  ...[0, 1, 2, 3, 4].flatMap((stepIndex) =>
-    (['on-call', 'team-lead'] as const).map((role) =>
-      specManifest({
-        approvals: [2, 3].map((number) => ({
-          by: 'engineer',
-          role,
-          revision: `${number}`.padStart(10, 'a'),
-          stepIndex,
-          expiresAt: new Date(T0 + 86_400_000).toISOString(),
-        })),
-      }),
-    ),
-  ),
   { targetRef: {}, route: {} },
 ];
 
@@ -72,6 +60,7 @@ export function change(world: World, what: number, size: number): World {
     case 5:
       return { ...world, nowMs: world.nowMs + (JUMPS_MS[size % JUMPS_MS.length] ?? 0) };
     case 6:
+      return approve(world, size);
     case 7:
       return { ...world, spec: SPECS[size % SPECS.length] ?? {}, generation: world.generation + 1 };
     case 8:
@@ -92,6 +81,23 @@ export function change(world: World, what: number, size: number): World {
     default:
       return loseStatus(world, size);
   }
+}
+
+/** Mostly what is asked for, guarded; sometimes not asked for, not guarded, or not to be read. */
+function approve(world: World, size: number): World {
+  if (size % 8 === 0) return { ...world, approvals: { kind: 'unknown', why: 'ERR_API_DEADLINE' } };
+  const others = [2, 3].flatMap((number) =>
+    (['on-call', 'team-lead'] as const).map((role) =>
+      approvalFor(world, {
+        uid: `${number}-${role}-${size % 5}`,
+        role,
+        revision: REVISION(number),
+        stepIndex: size % 5,
+      }),
+    ),
+  );
+  const guard = (['missing', 'not-asked', 'waived', 'stands', 'stands', 'stands', 'stands'] as const)[size % 7];
+  return withApprovals(world, size % 2 === 0 ? others : [...others, approvalFor(world)], guard);
 }
 
 function editWeights(world: World, size: number): World {

@@ -2,20 +2,10 @@ import { expect } from 'chai';
 import { decide } from '../../../../operator/src/core/decide.ts';
 import type { Judgement } from '../../../../operator/src/core/judge.ts';
 import type { Observation } from '../../../../operator/src/core/observation.ts';
-import { adoptedWorld, inPhase, runUntil, step, worldAt } from './doing.ts';
+import { approvalFor, withApprovals } from './approving.ts';
+import { adoptedWorld, runUntil, step, worldAt } from './doing.ts';
 import { observe } from './seeing.ts';
-import {
-  decideWith,
-  failed,
-  later,
-  PASS,
-  readyFor,
-  rolledBack,
-  SITUATIONS,
-  shown,
-  someSamples,
-  zeroed,
-} from './situations.ts';
+import { decideWith, failed, later, PASS, readyFor, rolledBack, SITUATIONS, shown, someSamples } from './situations.ts';
 import { freshWorld, type World } from './world.ts';
 
 describe('decide, one gate at a time', () => {
@@ -102,35 +92,6 @@ describe('decide, one gate at a time', () => {
     expect(seeing.status?.blindSince).to.equal(undefined);
   });
 
-  it('opens the way up with one fitting approval, once', () => {
-    const world = step(later(zeroed(), 2_000)).world;
-    const needed = world.status?.approvalNeeded;
-    const approval = {
-      by: 'engineer',
-      role: 'on-call',
-      revision: world.status?.revision,
-      stepIndex: needed?.stepIndex,
-      expiresAt: new Date(world.nowMs + 3_600_000).toISOString(),
-    };
-    const asked = (change: object): World =>
-      step(later({ ...world, health: 'good', spec: { ...world.spec, approvals: [{ ...approval, ...change }] } }, 1_000))
-        .world;
-    expect(asked({ role: 'team-lead' }).status?.phase).to.equal('Zeroed');
-    expect(asked({ stepIndex: 0 }).status?.phase).to.equal('Zeroed');
-    expect(asked({ revision: '0000000000' }).status?.phase).to.equal('Zeroed');
-    expect(asked({ expiresAt: new Date(world.nowMs).toISOString() }).status?.phase).to.equal('Zeroed');
-    const approved = asked({});
-    expect(approved.status?.phase).to.equal('Progressing');
-    const again = runUntil(
-      { ...runUntil(approved, (next) => next.status?.weight === 50), health: 'P1' },
-      inPhase('Zeroed'),
-    );
-    expect(runUntil(step(again).world, (next) => next.status?.zero?.provenAt !== undefined).status?.phase).to.equal(
-      'Zeroed',
-    );
-    expect(step(later(again, 60_000)).world.status?.phase).to.equal('Zeroed');
-  });
-
   it('halves the weight on a P2, once, and goes on only when the team lead approves', () => {
     let world: World = { ...worldAt(50), health: 'P2' };
     world = runUntil(world, (next) => next.status?.approvalNeeded !== undefined);
@@ -139,13 +100,7 @@ describe('decide, one gate at a time', () => {
     expect(world.route?.canary.weight).to.equal(25);
     for (let count = 0; count < 60; count += 1) world = step(later({ ...world, health: 'good' }, 5_000)).world;
     expect([world.route?.canary.weight, world.status?.lastDecision?.reason]).to.deep.equal([25, 'ApprovalNeeded']);
-    const { revision, approvalNeeded } = world.status ?? {};
-    const expiresAt = new Date(world.nowMs + 3_600_000).toISOString();
-    const approvals = [{ by: 'lead', role: 'team-lead', revision, stepIndex: approvalNeeded?.stepIndex, expiresAt }];
-    const next = runUntil(
-      { ...world, spec: { ...world.spec, approvals } },
-      (seen) => (seen.route?.canary.weight ?? 0) > 25,
-    );
+    const next = runUntil(withApprovals(world, [approvalFor(world)]), (seen) => (seen.route?.canary.weight ?? 0) > 25);
     expect(next.route?.canary.weight).to.equal(50);
   });
 

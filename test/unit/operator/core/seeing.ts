@@ -164,6 +164,7 @@ export function observe(world: World, token = world.leaseToken): Observation {
     },
     route: routeView(world),
     samples: undefined,
+    approvals: status?.approvalNeeded === undefined ? undefined : world.approvals,
     sentinel: sentinelView(world),
     signals: signals(world),
   };

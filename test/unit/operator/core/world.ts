@@ -4,6 +4,7 @@
  * that a test can keep any moment and go on from it twice.
  */
 
+import type { ApprovalsView } from '../../../../operator/src/core/approval.ts';
 import type { Labels, PodTemplate } from '../../../../operator/src/core/observation.ts';
 import type { Status } from '../../../../operator/src/core/status.ts';
 
@@ -55,6 +56,8 @@ export type World = {
   /** False: requests still reach the canary although its weight is 0. */
   readonly quiet: boolean;
   readonly podsStart: boolean;
+  /** What the shell would find if the status asked. */
+  readonly approvals: ApprovalsView;
 };
 
 export type RouteObject = {
@@ -127,6 +130,7 @@ export function freshWorld(): World {
     health: 'good',
     quiet: true,
     podsStart: true,
+    approvals: { kind: 'read', approvals: [], guard: 'not-asked' },
   };
 }
 

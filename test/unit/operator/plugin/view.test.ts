@@ -59,7 +59,6 @@ const rolloutOf = (status: Status | undefined, extra: Partial<Rollout> = {}): Ro
   spec: specWith(),
   violations: [],
   status,
-  approvals: [],
   raw: {},
   ...extra,
 });
@@ -109,6 +108,14 @@ describe('the status of a rollout', () => {
   it('says that a ceiling holds it, and the line to type', () => {
     const lines = draw(rolloutOf(progressing, { spec: specWith({ maxWeight: 15 }) }));
     expect(lines).to.include('  waits for  a ceiling above 15 %: kubectl authrollout retry auth-api');
+  });
+
+  it('says that no approval counts, and what to install, where nothing refuses forged ones', () => {
+    const at = '2026-03-04T12:04:00.000Z';
+    const lastDecision = { decision: 'hold', reason: 'ApprovalsUnguarded', message: 'install it', at } as const;
+    const approvalNeeded = { role: 'on-call', stepIndex: 0, since: '2026-03-04T12:04:00.000Z' } as const;
+    const status: Status = { ...progressing, phase: 'Zeroed', approvalNeeded, lastDecision };
+    expect(draw(rolloutOf(status))).to.match(/waits for +install it/);
   });
 
   it('shows a condition only while it is not as it should be', () => {
