@@ -96,7 +96,7 @@ describe('a real apiserver accepts, strictly read,', function () {
     });
   }
 
-  for (const file of readdirSync(EXAMPLES)) {
+  for (const file of readdirSync(EXAMPLES).filter((name) => name.endsWith('.yaml'))) {
     it(`k8s/examples/${file}`, async () => {
       const objects = readObjects(readFileSync(`${EXAMPLES}${file}`, 'utf8'));
       expect(objects).not.to.be.empty;
