@@ -17,7 +17,7 @@ export interface Situation {
 }
 
 /** Reasons of a move that somebody has just asked for. */
-const BY_ITSELF: ReadonlySet<string> = new Set(['NewRevision', 'RevisionWithdrawn']);
+const BY_ITSELF: ReadonlySet<string> = new Set(['NewRevision', 'RevisionWithdrawn', 'MaxWeight']);
 
 /** @returns undefined when nobody has to do anything */
 export function actOf({ namespace, name, headline, after }: Situation): Act | undefined {

@@ -65,6 +65,11 @@ describe('news', () => {
     expect(news).to.deep.include({ events: ['zero'], light: 'YELLOW', act: undefined });
   });
 
+  it('asks nobody to act on a ceiling that somebody has just set', () => {
+    const news = newsOf(change({ ...decision('MaxWeight'), weight: 10 }));
+    expect(news).to.deep.include({ events: ['reduction'], light: 'YELLOW', act: undefined });
+  });
+
   it('tells of a P3 once a step, however often the rate crosses its limit', () => {
     const { after } = CHANGES.P3;
     const told = { reason: 'SeverityP3', decision: 'hold', message: 'm' } as const;
