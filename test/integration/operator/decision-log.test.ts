@@ -11,6 +11,7 @@ import { recordsInLog } from '../../../operator/src/plugin/records.ts';
 import { verifyList } from '../../../operator/src/plugin/verify.ts';
 import { type ChainRecord, recordShape, seal } from '../../../operator/src/record-chain.ts';
 import { eventually } from '../../support/eventually.ts';
+import { FaultProxy } from '../../support/fault-proxy.ts';
 import type { OperatorProcess } from '../../support/operator.ts';
 import { Scene } from '../../support/rollout-scene.ts';
 
@@ -170,6 +171,34 @@ describe('the decision log', function () {
     const next = await recorded('the next decision', ({ actor }) => actor.pod === 'second');
     expect(next.gap).to.include('hold Paused').and.to.include('was not recorded');
     expect(await problems()).to.deep.equal([]);
+  });
+
+  it('holds up nothing while the apiserver refuses it: records are on stdout at once and in the cluster later', async () => {
+    scene = await Scene.create({ schedule: SLOW });
+    const proxy = await FaultProxy.start(scene.server);
+    try {
+      const refused = { matches: (method: string, path: string) => method !== 'GET' && path.includes('/decisionlogs') };
+      proxy.faults.push({ ...refused, status: 500 });
+      const operator = scene.operator({ kubeconfig: scene.server.kubeconfig(undefined, proxy.url) });
+      await scene.adopted();
+      await scene.release('v2');
+      await scene.until('v2 has 25 %', 20_000, () => scene.weight().then((weight) => weight === 25));
+      const isAdvance = (record: unknown): boolean => JSON.stringify(record).includes('"reason":"Advanced"');
+      await eventually('the step is on stdout', 20_000, () => said(operator).some(isAdvance));
+      expect(await log().catch(() => undefined), 'no object yet').to.equal(undefined);
+      const before = said(operator);
+      proxy.faults.length = 0;
+      await eventually('the records are stored', 70_000, async () => {
+        const there = await records().catch(() => []);
+        return there.length >= before.length && there;
+      });
+      const there = await records();
+      expect(there.slice(0, before.length)).to.deep.equal(before);
+      expect(said(operator).slice(0, there.length)).to.deep.equal(there);
+      expect(await problems()).to.deep.equal([]);
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('finds records that were edited, removed, moved or computed anew', async () => {
