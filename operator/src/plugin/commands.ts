@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { makeApproval } from './approving.ts';
 import { abort, retry, setWeight } from './ceiling.ts';
 import { type CommandDeps, json, lines, type Terminal } from './command.ts';
+import { completionScript } from './completion.ts';
 import { conclusionOf, EXIT, exitCodeOf } from './conclusion.ts';
 import { showPlan } from './plan.ts';
 import { diff, printRecords, replay, verify } from './record-commands.ts';
@@ -43,7 +44,14 @@ export function runCommand(deps: CommandDeps): Promise<number> {
       return diff(deps);
     case 'plan':
       return showPlan(deps);
+    case 'completion':
+      return showCompletion(deps);
   }
+}
+
+async function showCompletion({ options, terminal }: CommandDeps): Promise<number> {
+  lines(terminal, [completionScript(options.name) ?? '']);
+  return EXIT.done;
 }
 
 async function showList({ rollouts, options, namespace, terminal }: CommandDeps): Promise<number> {

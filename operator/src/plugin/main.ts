@@ -8,12 +8,14 @@ import { Transport } from '../clients/transport.ts';
 import { Cluster } from './cluster.ts';
 import { CommandError, type Terminal } from './command.ts';
 import { runCommand } from './commands.ts';
+import { candidates, type Place } from './completion.ts';
 import { EXIT } from './conclusion.ts';
 import { HELP, type Options, parseOptions, UsageError } from './options.ts';
 import { Rollouts } from './rollouts.ts';
 
 /** Runs one command line and resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
+  if (args[0] === COMPLETE) return await complete(args.slice(1));
   let options: Options | undefined;
   try {
     options = parseOptions(args);
@@ -22,8 +24,7 @@ export async function main(args: readonly string[]): Promise<number> {
       return EXIT.done;
     }
     const kubeConfig = configOf(options);
-    const namespace =
-      options.namespace ?? kubeConfig.getContextObject(kubeConfig.getCurrentContext())?.namespace ?? 'default';
+    const namespace = namespaceOf(options, kubeConfig);
     const transport = new Transport(kubeConfig);
     const rollouts = new Rollouts(transport);
     return await runCommand({ rollouts, cluster: new Cluster(transport), options, namespace, terminal: terminal() });
@@ -34,7 +35,26 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function configOf({ kubeconfig, context }: Options): KubeConfig {
+/** What the scripts of completion.ts and kubectl call. */
+const COMPLETE = '__complete';
+
+/** A half-written line must not print errors into it: what cannot be found is not offered. */
+async function complete(words: readonly string[]): Promise<number> {
+  const namesIn = async (place: Place): Promise<readonly string[]> => {
+    const kubeConfig = configOf(place);
+    const rollouts = await new Rollouts(new Transport(kubeConfig)).list(namespaceOf(place, kubeConfig));
+    return rollouts.map(({ name }) => name);
+  };
+  const found = await candidates(words, namesIn).catch(() => []);
+  if (found.length > 0) console.log(found.join('\n'));
+  return EXIT.done;
+}
+
+function namespaceOf({ namespace }: Place, kubeConfig: KubeConfig): string {
+  return namespace ?? kubeConfig.getContextObject(kubeConfig.getCurrentContext())?.namespace ?? 'default';
+}
+
+function configOf({ kubeconfig, context }: Place): KubeConfig {
   const config = new KubeConfig();
   try {
     if (kubeconfig === undefined) config.loadFromDefault();

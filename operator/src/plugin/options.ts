@@ -20,6 +20,7 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
   verify NAME       check the hash chain of those decisions and make each one again; -f checks a file, both compare
   replay NAME       what another policy (--policy) would have decided on the same records
   diff OLD NEW [NAME]  the figures in which two policies differ, and with NAME or -f the decisions
+  completion SHELL  a script that completes commands, options and names: bash, zsh or fish
 
   -n, --namespace NS    default: the context's
   -A, --all-namespaces  list: of every namespace
@@ -56,8 +57,12 @@ export const COMMANDS = [
   'replay',
   'diff',
   'plan',
+  'completion',
 ] as const;
 export type Command = (typeof COMMANDS)[number];
+
+/** For which completion has a script. */
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
 export interface Options {
   readonly command: Command;
@@ -106,6 +111,9 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   const [number, ...rest] = command === 'set-weight' ? others : [undefined, ...others];
   if (rest.length > 0) throw new UsageError(`one name at a time: ${rest.join(' ')} is too much`);
   if (needsName(command, values.file) && name === undefined) throw new UsageError(`${command}: name an AuthRollout`);
+  if (command === 'completion' && !SHELLS.some((shell) => shell === name)) {
+    throw new UsageError(`completion: name a shell, one of ${SHELLS.join(', ')}`);
+  }
   if (command === 'list' && name !== undefined) throw new UsageError(`list takes no name: use status ${name}`);
   return {
     command,
@@ -125,29 +133,32 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   };
 }
 
+/** What node's parser reads, and what completion.ts offers. */
+export const OPTIONS = {
+  namespace: { type: 'string', short: 'n' },
+  'all-namespaces': { type: 'boolean', short: 'A' },
+  context: { type: 'string' },
+  kubeconfig: { type: 'string' },
+  output: { type: 'string', short: 'o', default: 'text' },
+  watch: { type: 'boolean', short: 'w' },
+  as: { type: 'string' },
+  reason: { type: 'string' },
+  'valid-for': { type: 'string', default: '1h' },
+  file: { type: 'string', short: 'f' },
+  policy: { type: 'string' },
+  'dry-run': { type: 'boolean' },
+  'requests-per-second': { type: 'string' },
+  failing: { type: 'string', default: '50' },
+  operator: { type: 'string', default: 'latchkey-system/latchkey-operator' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
 function parsed(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: {
-        namespace: { type: 'string', short: 'n' },
-        'all-namespaces': { type: 'boolean', short: 'A' },
-        context: { type: 'string' },
-        kubeconfig: { type: 'string' },
-        output: { type: 'string', short: 'o', default: 'text' },
-        watch: { type: 'boolean', short: 'w' },
-        as: { type: 'string' },
-        reason: { type: 'string' },
-        'valid-for': { type: 'string', default: '1h' },
-        file: { type: 'string', short: 'f' },
-        policy: { type: 'string' },
-        'dry-run': { type: 'boolean' },
-        'requests-per-second': { type: 'string' },
-        failing: { type: 'string', default: '50' },
-        operator: { type: 'string', default: 'latchkey-system/latchkey-operator' },
-        help: { type: 'boolean', short: 'h' },
-      },
+      options: OPTIONS,
     });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
@@ -157,7 +168,7 @@ function parsed(args: readonly string[]) {
 /** Records and a manifest in a file name their rollouts themselves, and two policies can be compared without any. */
 function needsName(command: Command, file: string | undefined): boolean {
   if (command === 'verify' || command === 'replay' || command === 'plan') return file === undefined;
-  return command !== 'list' && command !== 'diff';
+  return command !== 'list' && command !== 'diff' && command !== 'completion';
 }
 
 function policiesOf(command: Command, operands: readonly string[], policy: string | undefined): readonly string[] {

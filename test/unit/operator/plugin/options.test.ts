@@ -64,6 +64,8 @@ describe('the command line of the plugin', () => {
     [['set-weight', 'a', '7', '8'], 'one name at a time: 8'],
     [['abort', 'a', '7'], 'one name at a time: 7'],
     [['plan'], 'name an AuthRollout'],
+    [['completion'], 'one of bash, zsh, fish'],
+    [['completion', 'csh'], 'one of bash, zsh, fish'],
     [['plan', 'a', '--requests-per-second', '0'], 'a number above 0'],
     [['plan', 'a', '--failing', '101'], 'a percentage above 0, up to 100'],
     [['plan', 'a', '--operator', 'operator'], 'as NAMESPACE/NAME'],
