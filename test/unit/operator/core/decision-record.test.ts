@@ -11,9 +11,10 @@ import type { Observation } from '../../../../operator/src/core/observation.ts';
 import { fromJson, toJson } from '../../../../operator/src/core/record-json.ts';
 import { nextStatus } from '../../../../operator/src/core/status-from.ts';
 import { anyWorld } from './any-world.ts';
-import { think, worldAt } from './doing.ts';
+import { approvalFor, withApprovals } from './approving.ts';
+import { step, think, worldAt } from './doing.ts';
 import { observe } from './seeing.ts';
-import { failed, later, PASS } from './situations.ts';
+import { failed, later, PASS, zeroed } from './situations.ts';
 
 const FACTS = {
   actor: { pod: 'operator-0', version: '0.1.0' },
@@ -80,6 +81,9 @@ describe('a decision record', () => {
     const edited = { ...world, route: world.route && { ...world.route, canary: { name: 'api-canary', weight: 93 } } };
     expect(recorded(observe(edited)).actor).to.include({ person: 'somebody', token: 1 });
     expect(recorded(observe(world)).actor).to.not.have.property('person');
+    const waiting = later(step(later(zeroed(), 2_000)).world, 2_000);
+    const approval = approvalFor(waiting);
+    expect(recorded(observe(withApprovals(waiting, [approval]))).actor).to.include({ person: approval.by });
   });
 
   it('is made when the decision or what the checks found is another one, and not when all is as it was', () => {
