@@ -9,11 +9,12 @@ import { EventRecorder } from './clients/events.ts';
 import type { Kubernetes } from './clients/kubernetes.ts';
 import { LeaseElector } from './clients/lease.ts';
 import type { Config } from './config.ts';
+import type { Labels } from './core/observation.ts';
 import { DecisionLog } from './decision-log.ts';
 import { Doorbells } from './doorbells.ts';
 import type { Metrics } from './metrics.ts';
 import type { Notifier } from './notifications/notifier.ts';
-import { type PodRead, readPods } from './objects.ts';
+import { PodWatch } from './pod-watch.ts';
 import { reconcile } from './reconcile.ts';
 import { Reporter } from './report.ts';
 import { Sentinel, type Watched } from './sentinel.ts';
@@ -64,7 +65,7 @@ export class Controller {
       onError: onError('watch'),
     });
     this.#sentinel = new Sentinel({
-      listPods: this.#listPods.bind(this),
+      watchPods: this.#watchPods.bind(this),
       onBreach: (key) => this.#queue.add(key, 'urgent'),
       onNews: (key) => this.#queue.add(key),
       onError: (key, error) => this.#failed('sentinel', error, key),
@@ -159,18 +160,10 @@ export class Controller {
     }
   }
 
-  async #listPods(
-    { namespace, podPort, podPath }: Watched,
-    labels: object,
-    signal: AbortSignal,
-  ): Promise<readonly PodRead[]> {
-    const labelSelector = Object.entries(labels)
-      .map(([key, value]) => `${key}=${value}`)
-      .join(',');
-    // resourceVersion 0: from the apiserver's own cache, which costs etcd nothing.
-    const query = { labelSelector, resourceVersion: '0' };
-    const list = await this.#options.kubernetes.call('listPods', { namespace, query, signal, deadlineMs: 2_000 });
-    return readPods(list, podPort, podPath);
+  #watchPods({ namespace, podPort: port, podPath: path }: Watched, selector: Labels): PodWatch {
+    const { kubernetes } = this.#options;
+    const onError = (error: unknown): void => this.#failed('pods', error);
+    return new PodWatch({ kubernetes, namespace, selector, port, path, onError });
   }
 
   #leadership(leading: boolean): void {

@@ -54,7 +54,7 @@ async function run(config: Config): Promise<void> {
   await notifier.start();
   const controller = new Controller({
     config,
-    kubernetes: new Kubernetes(transport),
+    kubernetes: new Kubernetes(transport, (call) => metrics.apiRequests.inc({ call })),
     metrics,
     log,
     notifier,

@@ -90,6 +90,12 @@ function processMetrics(registry: Registry) {
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1, 2],
       ...on,
     }),
+    apiRequests: new Counter({
+      name: 'latchkey_api_requests_total',
+      help: 'Requests to the apiserver, by the name of the call; one that is tried again counts again',
+      labelNames: ['call'],
+      ...on,
+    }),
     apiErrors: new Counter({
       name: 'latchkey_api_errors_total',
       help: 'Calls to the apiserver that failed, by stable code',

@@ -192,20 +192,16 @@ export function readPreviousTemplate(list: unknown, deploymentUid: string): PodT
   return { ...template, metadata: { ...template.metadata, labels: Object.fromEntries(kept) } };
 }
 
-const podList = z.object({
-  items: z.array(
-    z.looseObject({
-      metadata: z.looseObject({ name: z.string(), creationTimestamp: z.string() }),
-      spec: z.looseObject({
-        containers: z.array(
-          z.looseObject({
-            ports: z.array(z.looseObject({ name: z.string().optional(), containerPort: z.number() })).default([]),
-          }),
-        ),
+const podObject = z.looseObject({
+  metadata: z.looseObject({ name: z.string(), creationTimestamp: z.string() }),
+  spec: z.looseObject({
+    containers: z.array(
+      z.looseObject({
+        ports: z.array(z.looseObject({ name: z.string().optional(), containerPort: z.number() })).default([]),
       }),
-      status: z.looseObject({ phase: z.string().optional(), podIP: z.string().optional() }).prefault({}),
-    }),
-  ),
+    ),
+  }),
+  status: z.looseObject({ phase: z.string().optional(), podIP: z.string().optional() }).prefault({}),
 });
 
 /** A pod as the sentinel needs it. */
@@ -215,17 +211,14 @@ export interface PodRead {
   readonly url: string;
 }
 
-/** Every pod that could hold a connection. One without an address, or at its end, cannot. */
-export function readPods(list: unknown, port: string, path: string): readonly PodRead[] {
-  return podList.parse(list).items.flatMap(({ metadata: meta, spec, status }) => {
-    const { podIP, phase } = status;
-    if (podIP === undefined || phase === 'Failed' || phase === 'Succeeded') return [];
-    const ports = spec.containers.flatMap((container) => container.ports);
-    // A pod without the named port exists and does not answer: port 0 refuses every connection.
-    const number = ports.find(({ name }) => name === port)?.containerPort ?? 0;
-    const host = podIP.includes(':') ? `[${podIP}]` : podIP;
-    return [
-      { pod: meta.name, createdAtMs: Date.parse(meta.creationTimestamp), url: `http://${host}:${number}${path}` },
-    ];
-  });
+/** A pod that could hold a connection; undefined for one without an address, or at its end, which cannot. */
+export function readPod(object: unknown, port: string, path: string): PodRead | undefined {
+  const { metadata: meta, spec, status } = podObject.parse(object);
+  const { podIP, phase } = status;
+  if (podIP === undefined || phase === 'Failed' || phase === 'Succeeded') return undefined;
+  const ports = spec.containers.flatMap((container) => container.ports);
+  // A pod without the named port exists and does not answer: port 0 refuses every connection.
+  const number = ports.find(({ name }) => name === port)?.containerPort ?? 0;
+  const host = podIP.includes(':') ? `[${podIP}]` : podIP;
+  return { pod: meta.name, createdAtMs: Date.parse(meta.creationTimestamp), url: `http://${host}:${number}${path}` };
 }

@@ -2,8 +2,8 @@
  * The loop that never waits for a step: each second it reads the canary's pods and asks the core for P0 and P1 only. Fed by
  * reconcile.ts (`follow`), it fills Observation.sentinel (`view`) and rings the urgent lane of workqueue.ts.
  *
- * Cost per rollout and second: one scrape a pod, bounded in number, time and bytes; pod addresses are read every two seconds from
- * the apiserver's cache, beside the scrapes, so a slow apiserver delays no verdict.
+ * Cost per rollout and second: one scrape a pod, bounded in number, time and bytes. Pod addresses come from watches, so an
+ * apiserver that is slow or away delays no verdict.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { countersOf, FAMILIES } from './api-metrics.ts';
@@ -42,8 +42,15 @@ export interface Watched {
   readonly isZero: boolean;
 }
 
+/** The pods behind a selector, as they are now. */
+export interface PodSource {
+  /** Undefined while they are not known yet. */
+  readonly pods: () => readonly PodRead[] | undefined;
+  readonly stop: () => void;
+}
+
 export interface SentinelOptions {
-  readonly listPods: (watched: Watched, selector: Labels, signal: AbortSignal) => Promise<readonly PodRead[]>;
+  readonly watchPods: (watched: Watched, selector: Labels) => PodSource;
   /** A P0 or P1 was seen while the canary had traffic. */
   readonly onBreach: (key: string) => void;
   /** Worth a pass, not an alarm: a batch while zero is being proven, or a canary that fell silent or speaks again. */
@@ -56,7 +63,6 @@ export interface SentinelOptions {
 }
 
 const ROUND_MS = 1_000;
-const TARGETS_TTL_MS = 2_000;
 /** Stable is only the yardstick for failed logins; a sample of it says as much as all of it. */
 const MAX_STABLE_PODS = 20;
 /** Beyond this a scrape a second and a pod is Prometheus's trade, and one thread's parsing would come to tens of ms a round. */
@@ -66,9 +72,8 @@ interface Followed {
   watched: Watched;
   window: CounterWindow;
   trial: Trial;
-  targets: { readonly canary: readonly PodRead[]; readonly stable: readonly PodRead[] } | undefined;
-  targetsAt: number;
-  refreshing: boolean;
+  readonly canary: PodSource;
+  readonly stable: PodSource | undefined;
   /** performance.now() when the present breach was first seen, for the histogram. */
   breachAt: number | undefined;
   /** Changes when other pods are to be watched. */
@@ -78,9 +83,6 @@ interface Followed {
 const NOTHING_SEEN = {
   window: emptyWindow,
   trial: newTrial,
-  targets: undefined,
-  targetsAt: Number.NEGATIVE_INFINITY,
-  refreshing: false,
   breachAt: undefined,
 } as const;
 
@@ -115,15 +117,24 @@ export class Sentinel {
     if (known?.podsKey === podsKey) {
       if (known.watched.trial !== watched.trial) known.trial = newTrial;
       known.watched = watched;
-    } else this.#followed.set(key, { ...NOTHING_SEEN, watched, podsKey });
+      return;
+    }
+    this.drop(key);
+    const { watchPods } = this.#options;
+    const canary = watchPods(watched, watched.canarySelector);
+    const stable = watched.stableSelector && watchPods(watched, watched.stableSelector);
+    this.#followed.set(key, { ...NOTHING_SEEN, watched, podsKey, canary, stable });
   }
 
   drop(key: string): void {
+    const followed = this.#followed.get(key);
+    followed?.canary.stop();
+    followed?.stable?.stop();
     this.#followed.delete(key);
   }
 
   clear(): void {
-    this.#followed.clear();
+    for (const key of this.#followed.keys()) this.drop(key);
   }
 
   view(key: string): SentinelView | undefined {
@@ -151,16 +162,15 @@ export class Sentinel {
         () => undefined,
       );
     }
+    this.clear();
   }
 
   async #round(key: string, followed: Followed, signal: AbortSignal): Promise<void> {
     try {
-      const refreshed = this.#refreshTargets(key, followed, signal);
-      // The first round has no addresses yet and waits for them; later ones never do.
-      if (followed.targets === undefined) await refreshed;
-      const { targets, podsKey } = followed;
-      if (targets === undefined) return;
-      const scrapes = await this.#scrape(targets, signal);
+      const canary = followed.canary.pods();
+      if (canary === undefined) return;
+      const { podsKey } = followed;
+      const scrapes = await this.#scrape(canary, followed.stable?.pods() ?? [], signal);
       // Dropped or pointed elsewhere while the pods were answering.
       if (this.#followed.get(key) !== followed || followed.podsKey !== podsKey) return;
       const nowMs = this.#now();
@@ -189,7 +199,11 @@ export class Sentinel {
     this.#options.onBreach(key);
   }
 
-  async #scrape(targets: NonNullable<Followed['targets']>, signal: AbortSignal): Promise<readonly Scrape[]> {
+  async #scrape(
+    canaryPods: readonly PodRead[],
+    stablePods: readonly PodRead[],
+    signal: AbortSignal,
+  ): Promise<readonly Scrape[]> {
     const track = async (name: 'canary' | 'stable', pods: readonly PodRead[]): Promise<readonly Scrape[]> => {
       const answers = await scrapePods(pods, FAMILIES, signal);
       return pods.map(({ pod, createdAtMs }, index) => {
@@ -198,26 +212,10 @@ export class Sentinel {
         return { pod, track: name, createdAtMs, counters };
       });
     };
-    const [canary, stable] = await Promise.all([track('canary', targets.canary), track('stable', targets.stable)]);
+    const [canary, stable] = await Promise.all([
+      track('canary', canaryPods.slice(0, MAX_CANARY_PODS)),
+      track('stable', stablePods.slice(0, MAX_STABLE_PODS)),
+    ]);
     return [...canary, ...stable];
-  }
-
-  async #refreshTargets(key: string, followed: Followed, signal: AbortSignal): Promise<void> {
-    if (followed.refreshing || performance.now() - followed.targetsAt < TARGETS_TTL_MS) return;
-    followed.refreshing = true;
-    try {
-      const { watched } = followed;
-      const [canary, stable] = await Promise.all([
-        this.#options.listPods(watched, watched.canarySelector, signal),
-        watched.stableSelector === undefined ? [] : this.#options.listPods(watched, watched.stableSelector, signal),
-      ]);
-      followed.targets = { canary: canary.slice(0, MAX_CANARY_PODS), stable: stable.slice(0, MAX_STABLE_PODS) };
-      followed.targetsAt = performance.now();
-    } catch (error) {
-      // The addresses known so far serve on.
-      if (!signal.aborted) this.#options.onError(key, error);
-    } finally {
-      followed.refreshing = false;
-    }
   }
 }

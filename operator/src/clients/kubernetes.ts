@@ -53,6 +53,7 @@ export const CALLS = {
   /** Where the previous revision's template is found when a promotion must be taken back. */
   listReplicaSets: { ...apps, resource: 'replicasets', verb: 'list' },
   listPods: { ...core, resource: 'pods', verb: 'list' },
+  watchPods: { ...core, resource: 'pods', verb: 'watch' },
   getService: { ...core, resource: 'services', verb: 'get' },
   createService: { ...core, resource: 'services', verb: 'create' },
   /** The selector of `<target>-canary`, when weight 0 was written and traffic still arrives. */
@@ -108,9 +109,12 @@ const PATCH_TYPES = { json: 'application/json-patch+json', merge: 'application/m
 
 export class Kubernetes {
   readonly #transport: Transport;
+  readonly #onCall: (name: CallName) => void;
 
-  constructor(transport: Transport) {
+  /** @param onCall hears of each request before it is sent: the operator counts what it costs the apiserver */
+  constructor(transport: Transport, onCall: (name: CallName) => void = () => undefined) {
     this.#transport = transport;
+    this.#onCall = onCall;
   }
 
   /**
@@ -118,6 +122,7 @@ export class Kubernetes {
    * @throws {ApiError}
    */
   call(name: CallName, input: CallInput): Promise<unknown> {
+    this.#onCall(name);
     const call: Call = CALLS[name];
     const writes = call.verb === 'create' || call.verb === 'update' || call.verb === 'patch';
     return this.#transport.send({
@@ -136,6 +141,7 @@ export class Kubernetes {
    * @throws {ApiError} when the server refuses it
    */
   watch(name: CallName, input: CallInput & { readonly signal: AbortSignal }): Promise<IncomingMessage> {
+    this.#onCall(name);
     return this.#transport.open({
       method: 'GET',
       path: pathOf(CALLS[name], input, { watch: 'true' }),

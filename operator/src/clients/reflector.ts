@@ -17,6 +17,8 @@ export interface ReflectorOptions<T> {
   readonly list: CallName;
   readonly watch: CallName;
   readonly namespace: string;
+  /** As `kubectl -l` spells it; all objects without it. */
+  readonly labelSelector?: string;
   readonly metadataOnly: boolean;
   /** What is worth remembering of an object; kept per key. */
   readonly project: (object: unknown) => T;
@@ -53,10 +55,15 @@ const errorObject = z.looseObject({
   message: z.string().catch(''),
 });
 
+interface Known<T> {
+  readonly seen: T;
+  readonly resourceVersion: string;
+}
+
 export class Reflector<T> {
   readonly #options: ReflectorOptions<T>;
   readonly #timing: ReflectorTiming;
-  readonly #known = new Map<string, T>();
+  readonly #known = new Map<string, Known<T>>();
   #resourceVersion = '';
   #listedAt = 0;
   #heardAt: number | undefined;
@@ -80,8 +87,8 @@ export class Reflector<T> {
     return this.#known.has(key);
   }
 
-  entries(): IterableIterator<[string, T]> {
-    return this.#known.entries();
+  *entries(): Generator<readonly [key: string, seen: T]> {
+    for (const [key, { seen }] of this.#known) yield [key, seen];
   }
 
   /** Since the server last said anything on this watch, bookmarks included; undefined before the first list. */
@@ -205,32 +212,38 @@ export class Reflector<T> {
         throw new ApiError(gone ? 'ERR_API_GONE' : 'ERR_API_UNAVAILABLE', `${reason}: ${message}`, { status: code });
       }
     }
-    this.#resourceVersion = z
-      .object({ metadata: z.object({ resourceVersion: z.string() }) })
-      .parse(object).metadata.resourceVersion;
+    this.#resourceVersion = versioned.parse(object).metadata.resourceVersion;
   }
 
-  /** A list rings every bell as if it were new: it is the cure for whatever a watch may have missed. */
+  /**
+   * A list is the cure for whatever a watch may have missed: it rings for each object that is not the one we know, and as if it
+   * were new. Ringing for all of them would be a thousand passes every ten minutes about nothing.
+   */
   #store(object: unknown, how: 'relisted' | 'watched' = 'watched'): string {
     const key = keyOf(object);
-    const before = how === 'relisted' ? undefined : this.#known.get(key);
+    const { resourceVersion } = versioned.parse(object).metadata;
+    const before = this.#known.get(key);
+    if (how === 'relisted' && before?.resourceVersion === resourceVersion) return key;
     const seen = this.#options.project(object);
-    this.#known.set(key, seen);
-    this.#options.onChange(key, seen, before);
+    this.#known.set(key, { seen, resourceVersion });
+    this.#options.onChange(key, seen, how === 'relisted' ? undefined : before?.seen);
     return key;
   }
 
   #forget(key: string): void {
     const before = this.#known.get(key);
     this.#known.delete(key);
-    this.#options.onChange(key, undefined, before);
+    this.#options.onChange(key, undefined, before?.seen);
   }
 
   #input(query: Readonly<Record<string, string>>, signal: AbortSignal): CallInput {
-    const set = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''));
+    const { labelSelector = '' } = this.#options;
+    const set = Object.fromEntries(Object.entries({ ...query, labelSelector }).filter(([, value]) => value !== ''));
     return { namespace: this.#options.namespace, query: set, metadataOnly: this.#options.metadataOnly, signal };
   }
 }
+
+const versioned = z.object({ metadata: z.object({ resourceVersion: z.string() }) });
 
 function keyOf(object: unknown): string {
   const { name, namespace } = z.object({ metadata }).parse(object).metadata;

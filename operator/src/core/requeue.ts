@@ -12,7 +12,8 @@ import type { Reason } from './reason.ts';
 const POLL_MS = 1_000;
 /** A person or another manifest is needed. */
 const SLOW_MS = 60_000;
-const RESYNC_MS = 300_000;
+/** Against our own bugs only: the watches hear everything, and list again every ten minutes what they may have missed. */
+const RESYNC_MS = 7_200_000;
 
 /** Milliseconds until the next pass; 0 means at once. */
 export function requeueAfterMs(observation: Observation, decision: Decision, outcome: Outcome): number {

@@ -107,13 +107,14 @@ describe('clients on a real apiserver', function () {
   describe('reflector', () => {
     const seen = new Map<string, string[]>();
 
-    function reflect(timing: Partial<ReflectorTiming> = {}): Reflector<true> {
+    function reflect(timing: Partial<ReflectorTiming> = {}, labelSelector = ''): Reflector<true> {
       seen.clear();
       const reflector = new Reflector({
         kubernetes,
         list: 'listDeployments',
         watch: 'watchDeployments',
         namespace,
+        labelSelector,
         metadataOnly: true,
         project: () => true as const,
         onChange: (key, now) => seen.set(key, [...(seen.get(key) ?? []), now ? 'seen' : 'gone']),
@@ -125,6 +126,11 @@ describe('clients on a real apiserver', function () {
 
     const rang = (name: string, what = 'seen'): Promise<boolean> =>
       eventually(`${name} rang ${what}`, 5_000, () => seen.get(`${namespace}/${name}`)?.at(-1) === what);
+
+    async function label(name: string): Promise<void> {
+      const change = { metadata: { labels: { is: name } } };
+      await server.request('PATCH', `${deployments()}/${name}`, change, 'application/merge-patch+json');
+    }
 
     it('is synced after the first list and rings for what is added, changed and deleted', async () => {
       await createDeployment('before');
@@ -161,6 +167,31 @@ describe('clients on a real apiserver', function () {
       proxy.faults.push({ matches: (_method, path) => path.includes('watch=true'), times: 1, status: 410 });
       proxy.dropWatches();
       await eventually('it lists again', 5_000, () => lists() === 3 && proxy.openWatches === 1);
+    });
+
+    it('rings at a relist only for what is not as it was known', async () => {
+      await createDeployment('still');
+      await createDeployment('moved');
+      const reflector = reflect();
+      await rang('still');
+      await rang('moved');
+      await eventually('it watches', 5_000, () => proxy.openWatches === 1);
+      // The watch is refused until a list has found the change.
+      proxy.faults.push({ matches: (_method, path) => path.includes('watch=true'), times: 2, status: 410 });
+      proxy.dropWatches();
+      await label('moved');
+      await eventually('moved rang again', 5_000, () => seen.get(`${namespace}/moved`)?.length === 2);
+      expect(seen.get(`${namespace}/still`)).to.deep.equal(['seen']);
+      expect(reflector.size).to.equal(2);
+    });
+
+    it('sees only what its selector selects', async () => {
+      await createDeployment('plain');
+      await createDeployment('marked');
+      await label('marked');
+      const reflector = reflect({}, 'is=marked');
+      await rang('marked');
+      expect(reflector.size).to.equal(1);
     });
 
     it('goes on after an ERROR object that is not 410', async () => {

@@ -1,6 +1,7 @@
 import http from 'node:http';
 import { expect } from 'chai';
 import { parseSpec } from '../../../operator/src/core/spec.ts';
+import type { PodRead } from '../../../operator/src/objects.ts';
 import { Sentinel, type Watched } from '../../../operator/src/sentinel.ts';
 import { eventually } from '../../support/eventually.ts';
 
@@ -34,6 +35,7 @@ describe('sentinel', () => {
   let running: Promise<void> = Promise.resolve();
 
   beforeEach(async () => {
+    watching = 0;
     requests = 0;
     errors = 0;
     server = http.createServer((_request, response) => {
@@ -52,14 +54,21 @@ describe('sentinel', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  function sentinel(listPods: () => Promise<readonly { pod: string; createdAtMs: number; url: string }[]>): {
-    made: Sentinel;
-    rings: string[];
-  } {
+  let watching = 0;
+
+  function sentinel(podsNow: () => readonly PodRead[] | undefined): { made: Sentinel; rings: string[] } {
     const rings: string[] = [];
     const made = new Sentinel({
       roundMs: 10,
-      listPods,
+      watchPods: () => {
+        watching += 1;
+        return {
+          pods: podsNow,
+          stop: () => {
+            watching -= 1;
+          },
+        };
+      },
       onBreach: (key) => rings.push(`breach ${key}`),
       onNews: (key) => rings.push(`news ${key}`),
       onError: () => undefined,
@@ -68,12 +77,10 @@ describe('sentinel', () => {
     return { made, rings };
   }
 
-  const pods = (): { pod: string; createdAtMs: number; url: string }[] => [
-    { pod: 'auth-api-1-a', createdAtMs: Date.now(), url },
-  ];
+  const pods = (): PodRead[] => [{ pod: 'auth-api-1-a', createdAtMs: Date.now(), url }];
 
   it('rings the urgent lane on the first batch that shows a severe fault, and stays silent before', async () => {
-    const { made, rings } = sentinel(() => Promise.resolve(pods()));
+    const { made, rings } = sentinel(pods);
     made.follow('auth/auth-api', WATCHED);
     await eventually('it has seen the pod', 2_000, () => made.view('auth/auth-api') !== undefined);
     requests = 40;
@@ -85,19 +92,22 @@ describe('sentinel', () => {
     expect(made.takeBreach('auth/auth-api')).to.equal(undefined);
   });
 
-  it('goes on with the addresses that it knows when the apiserver is slow or fails', async () => {
-    let lists = 0;
-    const { made, rings } = sentinel(() =>
-      lists++ === 0 ? Promise.resolve(pods()) : Promise.reject(new Error('away')),
-    );
+  it('sees nothing until the pods are known, and the pods of the moment from then on', async () => {
+    let known: readonly PodRead[] | undefined;
+    const { made, rings } = sentinel(() => known);
     made.follow('auth/auth-api', WATCHED);
-    await eventually('it has seen the pod', 2_000, () => made.view('auth/auth-api') !== undefined);
+    await eventually('some rounds', 2_000, () => made.ageMs() < 1_000);
+    expect(made.view('auth/auth-api')).to.equal(undefined);
+    known = [];
+    await eventually('a batch without pods', 2_000, () => made.view('auth/auth-api')?.canaryPods === 0);
+    known = pods();
+    await eventually('it has seen the pod', 2_000, () => made.view('auth/auth-api')?.canaryPodsAnswering === 1);
     errors = 60;
     await eventually('it rings', 2_000, () => rings.includes('breach auth/auth-api'));
   });
 
   it('judges nothing at weight 0, and brings the proof of zero forward with each batch', async () => {
-    const { made, rings } = sentinel(() => Promise.resolve(pods()));
+    const { made, rings } = sentinel(pods);
     made.follow('auth/auth-api', { ...WATCHED, isZero: true });
     errors = 100;
     await eventually('it brings news', 2_000, () => rings.filter((ring) => ring === 'news auth/auth-api').length >= 2);
@@ -105,15 +115,17 @@ describe('sentinel', () => {
   });
 
   it('forgets what other pods did when the revision changes, and everything when it is told to', async () => {
-    const { made } = sentinel(() => Promise.resolve(pods()));
+    const { made } = sentinel(pods);
     made.follow('auth/auth-api', WATCHED);
     await eventually('it has seen the pod', 2_000, () => made.view('auth/auth-api') !== undefined);
     made.follow('auth/auth-api', WATCHED);
     expect(made.view('auth/auth-api'), 'the same pods').to.not.equal(undefined);
     made.follow('auth/auth-api', { ...WATCHED, revision: 'b' });
+    expect(watching, 'one watch for the new pods').to.equal(1);
     expect(made.view('auth/auth-api')).to.equal(undefined);
     made.follow('auth/auth-api', undefined);
     expect(made.view('auth/auth-api')).to.equal(undefined);
     expect(made.ageMs()).to.be.below(1_000);
+    expect(watching, 'no watch is left behind').to.equal(0);
   });
 });
