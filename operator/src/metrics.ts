@@ -11,7 +11,13 @@ export function createMetrics() {
   const registry = new Registry();
   // Event-loop lag is part of the set, and it is rollback latency here: one thread does everything.
   collectDefaultMetrics({ register: registry });
-  return { registry, ...rolloutMetrics(registry), ...processMetrics(registry), ...notificationMetrics(registry) };
+  return {
+    registry,
+    ...rolloutMetrics(registry),
+    ...processMetrics(registry),
+    ...apiMetrics(registry),
+    ...notificationMetrics(registry),
+  };
 }
 
 function rolloutMetrics(registry: Registry) {
@@ -68,6 +74,31 @@ function outcomeMetrics(registry: Registry) {
   };
 }
 
+/** What the apiserver is asked, and what it tells. */
+function apiMetrics(registry: Registry) {
+  const on = { registers: [registry] };
+  return {
+    apiRequests: new Counter({
+      name: 'latchkey_api_requests_total',
+      help: 'Requests to the apiserver, by the name of the call; one that is tried again counts again',
+      labelNames: ['call'],
+      ...on,
+    }),
+    apiErrors: new Counter({
+      name: 'latchkey_api_errors_total',
+      help: 'Calls to the apiserver that failed, by stable code',
+      labelNames: ['code'],
+      ...on,
+    }),
+    watchAge: new Gauge({
+      name: 'latchkey_watch_last_event_age_seconds',
+      help: 'Since the watch last said anything',
+      labelNames: ['resource'],
+      ...on,
+    }),
+  };
+}
+
 function processMetrics(registry: Registry) {
   const on = { registers: [registry] };
   return {
@@ -90,25 +121,7 @@ function processMetrics(registry: Registry) {
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1, 2],
       ...on,
     }),
-    apiRequests: new Counter({
-      name: 'latchkey_api_requests_total',
-      help: 'Requests to the apiserver, by the name of the call; one that is tried again counts again',
-      labelNames: ['call'],
-      ...on,
-    }),
-    apiErrors: new Counter({
-      name: 'latchkey_api_errors_total',
-      help: 'Calls to the apiserver that failed, by stable code',
-      labelNames: ['code'],
-      ...on,
-    }),
     queueDepth: new Gauge({ name: 'latchkey_workqueue_depth', help: 'Keys that wait for a slot', ...on }),
-    watchAge: new Gauge({
-      name: 'latchkey_watch_last_event_age_seconds',
-      help: 'Since the watch last said anything',
-      labelNames: ['resource'],
-      ...on,
-    }),
     leader: new Gauge({ name: 'latchkey_leader', help: '1 while this process holds the Lease', ...on }),
   };
 }

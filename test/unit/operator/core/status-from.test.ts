@@ -109,7 +109,7 @@ describe('the next look', () => {
 
   it('comes slowly when only a person can help', () => {
     expect(requeue({ ...freshWorld(), target: undefined })).to.equal(60_000);
-    expect(requeue(adoptedWorld())).to.equal(300_000);
+    expect(requeue(adoptedWorld())).to.equal(7_200_000);
   });
 
   it('comes at once after a conflict', () => {
