@@ -97,8 +97,7 @@ export class Scene {
   }
 
   static async create(options: SceneOptions = {}): Promise<Scene> {
-    prepared ??= prepare();
-    const server = await prepared;
+    const server = await preparedApiserver();
     const namespace = `scene-${++scenes}`;
     await server.request('POST', '/api/v1/namespaces', {
       apiVersion: 'v1',
@@ -260,6 +259,12 @@ export function condition(
   type: string,
 ): { status: string; reason: string; message: string } | undefined {
   return rollout.status.conditions.find((entry) => entry.type === type);
+}
+
+/** The test apiserver with the definitions that the operator needs. */
+export async function preparedApiserver(): Promise<TestApiserver> {
+  prepared ??= prepare();
+  return await prepared;
 }
 
 async function prepare(): Promise<TestApiserver> {
