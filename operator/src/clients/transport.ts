@@ -99,7 +99,7 @@ export class Transport {
 
   async #open(exchange: Exchange, signal: AbortSignal): Promise<http.IncomingMessage> {
     const identity = await this.#whoWeAre();
-    const body = exchange.body === undefined ? undefined : JSON.stringify(exchange.body);
+    const body = exchange.body === undefined ? undefined : jsonAsGoWritesIt(exchange.body);
     const response = await request({ server: this.#server, identity, exchange, body, signal });
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
@@ -125,6 +125,17 @@ export class Transport {
     }
     return this.#identity;
   }
+}
+
+/**
+ * JSON with <, > and & escaped. The `test` of a JSON Patch compares the text of a string with what Go's encoder has stored, and Go
+ * escapes these: a status that said "> 10s" would fail the test of every further status write, for ever.
+ */
+function jsonAsGoWritesIt(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 async function readIdentity(kubeConfig: KubeConfig, previous: Promise<Identity> | undefined): Promise<Identity> {

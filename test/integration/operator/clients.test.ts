@@ -92,6 +92,19 @@ describe('clients on a real apiserver', function () {
       expect(await asked).to.include({ code: 'ERR_API_ABORTED' });
     });
 
+    it('passes the test of a JSON Patch on any text that the server gave out, also on what Go escapes', async () => {
+      await createDeployment('a');
+      const text = 'a < b > c & d \u2028 "e" \\ é ’ 😀 \t\b\f\n';
+      const patch = async (op: string): Promise<unknown> =>
+        await kubernetes.call('patchDeployment', {
+          namespace,
+          name: 'a',
+          body: [{ op, path: '/metadata/annotations', value: { text } }],
+        });
+      await patch('add');
+      expect(await patch('test')).to.nested.include({ 'metadata.annotations.text': text });
+    });
+
     it('calls a failed test of a JSON Patch a conflict, and a violated schema invalid', async () => {
       await createDeployment('a');
       const patch = async (body: unknown): Promise<unknown> =>
