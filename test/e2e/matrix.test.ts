@@ -34,7 +34,8 @@ const signal = (name: string, count: number) => ({ kind: 'signal', signal: name,
 const matrix = { serviceDown: { p0: '10s' }, errorRate: { p0: 0.5, p1: 0.2, p2: 0.05, p3: 0.01 } };
 
 const CROSSINGS: Readonly<Record<string, Crossing>> = {
-  'P0 serviceDown': { fault: 'frozen', withinSeconds: 40 },
+  // A pod of the revision before may answer until its grace is over.
+  'P0 serviceDown': { fault: 'frozen', withinSeconds: 60 },
   'P0 errorRate': { fault: errors(0.9), withinSeconds: 15 },
   'P0 dataLoss': { fault: signal('dataLoss', 1), withinSeconds: 15 },
   'P1 errorRate': { fault: errors(0.33), withinSeconds: 30 },
