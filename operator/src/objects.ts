@@ -193,7 +193,11 @@ export function readPreviousTemplate(list: unknown, deploymentUid: string): PodT
 }
 
 const podObject = z.looseObject({
-  metadata: z.looseObject({ name: z.string(), creationTimestamp: z.string() }),
+  metadata: z.looseObject({
+    name: z.string(),
+    creationTimestamp: z.string(),
+    deletionTimestamp: z.string().optional(),
+  }),
   spec: z.looseObject({
     containers: z.array(
       z.looseObject({
@@ -211,11 +215,15 @@ export interface PodRead {
   readonly url: string;
 }
 
-/** A pod that could hold a connection; undefined for one without an address, or at its end, which cannot. */
+/**
+ * A pod that gets requests; undefined for one without an address, or at its end. A pod that is being deleted gets no new ones, and while the
+ * canary has weight it is of the revision before: what it counted must not be held against this one.
+ */
 export function readPod(object: unknown, port: string, path: string): PodRead | undefined {
   const { metadata: meta, spec, status } = podObject.parse(object);
   const { podIP, phase } = status;
-  if (podIP === undefined || phase === 'Failed' || phase === 'Succeeded') return undefined;
+  const isEnding = meta.deletionTimestamp !== undefined || phase === 'Failed' || phase === 'Succeeded';
+  if (podIP === undefined || isEnding) return undefined;
   const ports = spec.containers.flatMap((container) => container.ports);
   // A pod without the named port exists and does not answer: port 0 refuses every connection.
   const number = ports.find(({ name }) => name === port)?.containerPort ?? 0;
