@@ -51,6 +51,8 @@ export interface QueryScope {
   readonly namespace: string;
   /** The Deployment's name; its pods are `<deployment>-<hash>-<suffix>`. */
   readonly deployment: string;
+  /** Its ReplicaSets whose pods count, by name; empty: all. */
+  readonly replicaSets: readonly string[];
 }
 
 /** Each query gives one series without labels, or none when there is no data: absent errors of a present pod are 0. */
@@ -92,9 +94,11 @@ export function stepQueries(scope: QueryScope, windows: QueryWindows): StepQueri
   };
 }
 
-function selectorOf({ namespace, deployment }: QueryScope): string {
-  // A Deployment's name may hold dots, which a regular expression would take for any character.
-  const pods = `${deployment.replace(/[.]/g, '\\.')}-[^-]+-[^-]+`;
+function selectorOf({ namespace, deployment, replicaSets }: QueryScope): string {
+  // A name may hold dots, which a regular expression would take for any character.
+  const literal = (name: string): string => name.replace(/[.]/g, '\\.');
+  const sets = replicaSets.length === 0 ? `${literal(deployment)}-[^-]+` : `(${replicaSets.map(literal).join('|')})`;
+  const pods = `${sets}-[^-]+`;
   return `namespace=${quoted(namespace)},pod=~${quoted(pods)}`;
 }
 

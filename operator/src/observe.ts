@@ -178,7 +178,9 @@ async function approvalsFor(
 async function withSamples(reading: Reading, observation: Observation, spec: Spec): Promise<Observation> {
   const { parts, key, namespace, signal } = reading;
   const windowMs = checkWindowMs(observation);
-  const samples = await runStepChecks({ spec, namespace, stableName: stableNameOf(spec.targetName), windowMs, signal });
+  const stableName = stableNameOf(spec.targetName);
+  const replicaSets = parts.sentinel.replicaSets(key);
+  const samples = await runStepChecks({ spec, namespace, stableName, replicaSets, windowMs, signal });
   // Time has passed: what the sentinel saw meanwhile belongs to the same moment as the samples.
   const nowMs = parts.now();
   const meanwhile = { sentinel: parts.sentinel.view(key), signals: parts.signals.view(key) };

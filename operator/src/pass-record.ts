@@ -34,8 +34,9 @@ function queriesOf({ observation, handles }: Seen): Readonly<Record<string, stri
   const { samples, rollout } = observation;
   const { spec } = handles;
   if (samples === undefined || spec === undefined) return undefined;
-  const { windowMs } = samples;
-  return stepQuestions({ spec, namespace: rollout.namespace, stableName: stableNameOf(spec.targetName), windowMs });
+  const { windowMs, replicaSets } = samples;
+  const stableName = stableNameOf(spec.targetName);
+  return stepQuestions({ spec, namespace: rollout.namespace, stableName, replicaSets, windowMs });
 }
 
 const templateShape = z.looseObject({

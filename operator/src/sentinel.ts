@@ -142,6 +142,12 @@ export class Sentinel {
     return followed === undefined ? undefined : viewWindow(followed.window, followed.trial);
   }
 
+  /** Names of the ReplicaSets that the canary's pods are of; empty while the pods are not known. */
+  replicaSets(key: string): readonly string[] {
+    const pods = this.#followed.get(key)?.canary.pods() ?? [];
+    return [...new Set(pods.map(({ pod }) => pod.slice(0, pod.lastIndexOf('-'))))].toSorted();
+  }
+
   /** When the breach that a lowering write answers was seen; reading it ends it. */
   takeBreach(key: string): number | undefined {
     const followed = this.#followed.get(key);

@@ -15,23 +15,28 @@ export interface StepChecks {
   readonly spec: Spec;
   readonly namespace: string;
   readonly stableName: string;
+  /**
+   * The ReplicaSets of the canary's living pods. Prometheus remembers the pods of the revision before for minutes, and what they
+   * counted must not be held against this one. Empty when the pods are not known: then all of the Deployment's count.
+   */
+  readonly replicaSets: readonly string[];
   readonly windowMs: number;
   readonly signal: AbortSignal;
 }
 
 type QueryName =
-  | Exclude<keyof StepSamples, 'takenAtMs' | 'windowMs' | 'databaseWindowMs' | 'slow'>
+  | Exclude<keyof StepSamples, 'takenAtMs' | 'windowMs' | 'replicaSets' | 'databaseWindowMs' | 'slow'>
   | 'p1'
   | 'p2'
   | 'p3';
 
 /** The PromQL of each sample; decision-log.ts writes it into the record of the decision. */
 export function stepQuestions(checks: Omit<StepChecks, 'signal'>): Readonly<Record<QueryName, string>> {
-  const { spec, namespace, stableName, windowMs } = checks;
+  const { spec, namespace, stableName, replicaSets, windowMs } = checks;
   const { latencyP95, complaints } = spec.matrix;
   const windows = { windowMs, databaseWindowMs: databaseWindow(windowMs), complaintsWindowMs: complaints.windowMs };
-  const canary = stepQueries({ namespace, deployment: spec.targetName }, windows);
-  const stable = stepQueries({ namespace, deployment: stableName }, windows);
+  const canary = stepQueries({ namespace, deployment: spec.targetName, replicaSets }, windows);
+  const stable = stepQueries({ namespace, deployment: stableName, replicaSets: [] }, windows);
   return {
     requests: canary.requests,
     serverErrors: canary.serverErrors,
@@ -61,6 +66,7 @@ export async function runStepChecks(checks: StepChecks): Promise<StepSamples> {
     ...others,
     takenAtMs: Date.now(),
     windowMs,
+    replicaSets: checks.replicaSets,
     databaseWindowMs: databaseWindow(windowMs),
     slow: { p1, p2, p3 },
   };

@@ -105,6 +105,8 @@ export type Sample =
 export type StepSamples = {
   readonly takenAtMs: number;
   readonly windowMs: number;
+  /** Whose pods were counted; empty: all of the Deployment's. */
+  readonly replicaSets: readonly string[];
   readonly requests: Sample;
   readonly serverErrors: Sample;
   /** Requests slower than matrix.latencyP95.p1/p2/p3: all requests of the histogram less the bucket at that bound. */

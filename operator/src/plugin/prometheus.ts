@@ -75,7 +75,13 @@ export async function readFigures(input: FiguresInput): Promise<Figures> {
   const way = wayTo(spec.prometheusAddress, operatorNamespace);
   const [deployment = spec.targetName, ...others] = serving;
   const queries = (of: string) =>
-    stepQuestions({ spec: { ...spec, targetName: of }, namespace, stableName, windowMs: RATE_WINDOW_MS });
+    stepQuestions({
+      spec: { ...spec, targetName: of },
+      namespace,
+      stableName,
+      replicaSets: [],
+      windowMs: RATE_WINDOW_MS,
+    });
   const [asked, rest] = await Promise.all([
     Promise.all(
       Object.entries(queries(deployment)).map(([name, query]) =>

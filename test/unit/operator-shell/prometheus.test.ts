@@ -87,7 +87,10 @@ describe('prometheus', () => {
 
   it('escapes what it puts into a query and matches only the pods of the one Deployment', () => {
     const windows = { windowMs: 60_000, databaseWindowMs: 60_000, complaintsWindowMs: 300_000 };
-    const { logins, slowerThan } = stepQueries({ namespace: 'a"b\\c', deployment: 'auth.api' }, windows);
+    const { logins, slowerThan } = stepQueries(
+      { namespace: 'a"b\\c', deployment: 'auth.api', replicaSets: [] },
+      windows,
+    );
     expect(logins).to.equal(
       'sum(increase(auth_login_attempts_total{namespace="a\\"b\\\\c",pod=~"auth\\\\.api-[^-]+-[^-]+"}[60000ms]))',
     );
@@ -95,9 +98,18 @@ describe('prometheus', () => {
     expect(slowerThan(500)).to.contain('le=~"0[.]5"');
   });
 
+  it('asks about the pods of the living ReplicaSets alone, where they are known', () => {
+    const windows = { windowMs: 60_000, databaseWindowMs: 60_000, complaintsWindowMs: 300_000 };
+    const replicaSets = ['auth.api-7d', 'auth.api-8e'];
+    const { complaints, dataLoss } = stepQueries({ namespace: 'auth', deployment: 'auth.api', replicaSets }, windows);
+    const pods = 'pod=~"(auth\\\\.api-7d|auth\\\\.api-8e)-[^-]+"';
+    expect(complaints).to.contain(pods);
+    expect(dataLoss).to.contain(pods);
+  });
+
   it('counts a canary that nobody asked yet as quiet: what has no series is 0 while the pod is seen', () => {
     const windows = { windowMs: 60_000, databaseWindowMs: 60_000, complaintsWindowMs: 300_000 };
-    const queries = stepQueries({ namespace: 'auth', deployment: 'auth-api' }, windows);
+    const queries = stepQueries({ namespace: 'auth', deployment: 'auth-api', replicaSets: [] }, windows);
     const seen = ` or (0 * ${queries.logins})`;
     for (const query of [queries.requests, queries.serverErrors, queries.slowerThan(500)])
       expect(query.endsWith(seen), query).to.equal(true);

@@ -123,8 +123,10 @@ describe('sentinel', () => {
     made.follow('auth/auth-api', { ...WATCHED, revision: 'b' });
     expect(watching, 'one watch for the new pods').to.equal(1);
     expect(made.view('auth/auth-api')).to.equal(undefined);
+    expect(made.replicaSets('auth/auth-api')).to.deep.equal(['auth-api-1']);
     made.follow('auth/auth-api', undefined);
     expect(made.view('auth/auth-api')).to.equal(undefined);
+    expect(made.replicaSets('auth/auth-api')).to.deep.equal([]);
     expect(made.ageMs()).to.be.below(1_000);
     expect(watching, 'no watch is left behind').to.equal(0);
   });

@@ -118,6 +118,7 @@ function stepSamples(world: World): StepSamples {
   return {
     takenAtMs: world.nowMs,
     windowMs: 60_000,
+    replicaSets: ['api-1'],
     requests: sample(requests),
     serverErrors: sample(isThin ? 0 : (ERRORS[health] ?? 0)),
     slow: { p1: sample(0), p2: sample(0), p3: sample(0) },
