@@ -42,9 +42,13 @@ export function isAbout(approval: Approval, { role, revision, stepIndex, sinceMs
     approval.role === role &&
     approval.revision === revision &&
     approval.stepIndex === stepIndex &&
-    // Nobody can approve what has not happened yet. The apiserver's stamp knows no milliseconds.
-    approval.createdAtMs >= Math.floor(sinceMs / 1_000) * 1_000
+    isMadeSince(approval, sinceMs)
   );
+}
+
+/** Nobody can approve what has not happened yet. The apiserver's stamp knows no milliseconds. */
+function isMadeSince({ createdAtMs }: Approval, sinceMs: number): boolean {
+  return createdAtMs >= Math.floor(sinceMs / 1_000) * 1_000;
 }
 
 /** A rule's answer to "may it go up?". */
@@ -101,7 +105,7 @@ function misfit(approval: Approval, question: Question, { run, nowMs }: Scene): 
   if (revision !== question.revision) return `is for revision ${revision}`;
   if (role !== question.role) return `is of ${role}`;
   if (stepIndex !== question.stepIndex) return `is for step index ${stepIndex}`;
-  if (!isAbout(approval, question)) return 'was made before it was asked for';
+  if (!isMadeSince(approval, question.sinceMs)) return 'was made before it was asked for';
   if (run.approvalsUsed.some(({ uid }) => uid === approval.uid)) return 'is used up';
   if (expiresAtMs - createdAtMs > APPROVAL_LIMITS.validForMs) return 'would count for more than 24h';
   if (expiresAtMs <= nowMs) return 'has expired';
@@ -123,7 +127,7 @@ function describeNeed(scene: Scene, needed: ApprovalNeeded): string {
   if (view?.kind !== 'read') return need;
   const question = { ...needed, revision: run.revision };
   const misfits = view.approvals
-    .filter(({ createdAtMs }) => createdAtMs >= Math.floor(sinceMs / 1_000) * 1_000)
+    .filter((approval) => isMadeSince(approval, sinceMs))
     .flatMap((approval) => {
       const why = misfit(approval, question, scene);
       return why === undefined ? [] : [`${approval.name} ${why}`];

@@ -26,8 +26,9 @@ import type { Observation, Sample, StepSamples } from './observation.ts';
 import type { Tally } from './sequential.ts';
 import type { Matrix } from './spec.ts';
 import type { CheckName } from './status.ts';
-import { type Evidence, isProven, lookConfidence, type RateEvidence } from './trial.ts';
-import type { SentinelView, SpanView } from './window.ts';
+import { errorsIn, loginsIn, slowIn } from './tally.ts';
+import { type Evidence, evidenceOf, isProven, lookConfidence, newTrial, type RateEvidence } from './trial.ts';
+import type { Counts, SentinelView, SpanView } from './window.ts';
 
 export type Judged = { readonly verdict: Verdict; readonly results: readonly CheckResult[] };
 
@@ -71,21 +72,17 @@ export function judgeSentinel(view: SentinelView | undefined, matrix: Matrix, ti
     return judged([unknownFinding('serviceDown', 'NoSentinel')], 'sentinel', 0);
   }
   const spans = view.spans.filter((span, index) => index === 0 || startsWithin(span, view, times.sinceMs));
-  const { evidence } = view;
+  const proofs = proofsOf(view.evidence, matrix);
   const errors = tellingSpan(spans, errorsIn);
   const logins = tellingSpan(spans, loginsIn);
-  const slow = tellingSpan(spans, (counts) => ({ bad: slowIn(counts, matrix).p1, total: counts.requests }));
+  const slow = tellingSpan(spans, (counts) => slowIn(counts, matrix.latencyP95.p1Ms));
   const findings = [
     checkServiceDown(silenceMs(view, times), matrix),
     checkDataLoss(view.dataLoss, matrix),
-    errors && checkErrorRate(errorsIn(errors.canary), matrix, errorProof(evidence, matrix)),
-    slow &&
-      checkLatency(slowIn(slow.canary, matrix), slow.canary.requests, { matrix, proof: slowProof(evidence, matrix) }),
+    errors && checkErrorRate(errorsIn(errors.canary), matrix, proofs.errors),
+    slow && checkLatency(slowCounts(slow.canary, matrix), slow.canary.requests, { matrix, proof: proofs.slow }),
     logins &&
-      checkAuthFailures(loginsIn(logins.canary), stormiestLogins(spans, matrix), {
-        matrix,
-        proof: loginProof(evidence, matrix),
-      }),
+      checkAuthFailures(loginsIn(logins.canary), stormiestLogins(spans, matrix), { matrix, proof: proofs.logins }),
     worstOf(spans, (span) => checkDatabaseErrors(span.canary.databaseErrors, span.spanMs, matrix)),
     worstOf(
       spans.filter((span) => span.spanMs <= matrix.complaints.windowMs),
@@ -101,19 +98,15 @@ function rateProof({ over, worse }: RateEvidence, p1: number, matrix: Matrix): R
   return { isOver: (limit) => isOver && limit <= p1, isWorse: isProven(worse, matrix) };
 }
 
-function errorProof(evidence: Evidence, matrix: Matrix): RateProof {
-  return rateProof(evidence.errorRate, matrix.errorRate.p1, matrix);
-}
+type Proofs = { readonly errors: RateProof; readonly logins: RateProof; readonly slow: SlowProof };
 
-function loginProof(evidence: Evidence, matrix: Matrix): RateProof {
-  return rateProof(evidence.authFailureRate, matrix.authFailureRate.p1, matrix);
+function proofsOf({ errorRate, authFailureRate, latencyP95 }: Evidence, matrix: Matrix): Proofs {
+  return {
+    errors: rateProof(errorRate, matrix.errorRate.p1, matrix),
+    logins: rateProof(authFailureRate, matrix.authFailureRate.p1, matrix),
+    slow: { p1: isProven(latencyP95.p1, matrix), p2: isProven(latencyP95.p2, matrix) },
+  };
 }
-
-function slowProof({ latencyP95 }: Evidence, matrix: Matrix): SlowProof {
-  return { p1: isProven(latencyP95.p1, matrix), p2: isProven(latencyP95.p2, matrix) };
-}
-
-const NO_PROOF: RateProof = { isOver: () => false, isWorse: false };
 
 /** Proven by the trial, or by this window of Prometheus alone. */
 function eitherProof(trial: RateProof, { bad, total }: Tally, matrix: Matrix): RateProof {
@@ -124,30 +117,21 @@ function eitherProof(trial: RateProof, { bad, total }: Tally, matrix: Matrix): R
 
 function judgeStep(samples: StepSamples, view: SentinelView | undefined, matrix: Matrix, weight: number): Judged {
   const { requests, serverErrors, slow, databaseErrors, complaints, dataLoss } = samples;
+  const proofs = proofsOf(view?.evidence ?? evidenceOf(newTrial), matrix);
   const findings = [
     view === undefined
       ? unknownFinding('serviceDown', 'NoSentinel')
       : view.canaryPodsAnswering > 0
         ? checkServiceDown(undefined, matrix)
         : unknownFinding('serviceDown', 'NoAnswer'),
-    known('errorRate', [serverErrors, requests], ([bad = 0, total = 0]) => {
-      const proof = eitherProof(
-        view === undefined ? NO_PROOF : errorProof(view.evidence, matrix),
-        { bad, total },
-        matrix,
-      );
-      return checkErrorRate({ bad, total }, matrix, proof);
-    }),
-    known('latencyP95', [slow.p1, slow.p2, slow.p3, requests], ([p1 = 0, p2 = 0, p3 = 0, total = 0]) => {
-      const proof = view === undefined ? { p1: false, p2: false } : slowProof(view.evidence, matrix);
-      return checkLatency({ p1, p2, p3 }, total, { matrix, proof });
-    }),
+    known('errorRate', [serverErrors, requests], ([bad = 0, total = 0]) =>
+      checkErrorRate({ bad, total }, matrix, eitherProof(proofs.errors, { bad, total }, matrix)),
+    ),
+    known('latencyP95', [slow.p1, slow.p2, slow.p3, requests], ([p1 = 0, p2 = 0, p3 = 0, total = 0]) =>
+      checkLatency({ p1, p2, p3 }, total, { matrix, proof: proofs.slow }),
+    ),
     known('authFailureRate', [samples.logins, samples.loginFailures], ([total = 0, bad = 0]) => {
-      const proof = eitherProof(
-        view === undefined ? NO_PROOF : loginProof(view.evidence, matrix),
-        { bad, total },
-        matrix,
-      );
+      const proof = eitherProof(proofs.logins, { bad, total }, matrix);
       const stable = stableLogins(samples);
       const expectedLogins = canaryShareOf(stable?.total ?? 0, weight);
       return checkAuthFailures({ bad, total }, stable, { matrix, proof, expectedLogins });
@@ -198,19 +182,9 @@ function silenceMs(view: SentinelView, { nowMs, sinceMs, silentSinceMs }: Sentin
   return Math.max(0, nowMs - Math.min(ownMs, silentSinceMs ?? ownMs));
 }
 
-function slowIn(counts: SpanView['canary'], matrix: Matrix): SlowCounts {
-  const slowerThan = (boundMs: number): number =>
-    Math.max(0, counts.requests - (counts.fasterThan[String(boundMs)] ?? counts.requests));
-  const { p1Ms, p2Ms, p3Ms } = matrix.latencyP95;
-  return { p1: slowerThan(p1Ms), p2: slowerThan(p2Ms), p3: slowerThan(p3Ms) };
-}
-
-function errorsIn(counts: SpanView['canary']): Tally {
-  return { bad: counts.serverErrors, total: counts.requests };
-}
-
-function loginsIn(counts: SpanView['canary']): Tally {
-  return { bad: counts.loginFailures, total: counts.logins };
+function slowCounts(counts: Counts, { latencyP95 }: Matrix): SlowCounts {
+  const { p1Ms, p2Ms, p3Ms } = latencyP95;
+  return { p1: slowIn(counts, p1Ms).bad, p2: slowIn(counts, p2Ms).bad, p3: slowIn(counts, p3Ms).bad };
 }
 
 /**
@@ -218,7 +192,7 @@ function loginsIn(counts: SpanView['canary']): Tally {
  * fault. A shorter one would take the first second's luck for the fault, a longer one thin it out with the health before it.
  * Without anything that stands out it is the longest, for the figures.
  */
-function tellingSpan(spans: readonly SpanView[], tallyIn: (counts: SpanView['canary']) => Tally): SpanView | undefined {
+function tellingSpan(spans: readonly SpanView[], tallyIn: (counts: Counts) => Tally): SpanView | undefined {
   const longest = spans.at(-1);
   if (longest === undefined) return undefined;
   const stable = tallyIn(longest.stable);

@@ -7,6 +7,7 @@
 import { provesAbove, upperBound } from './evidence.ts';
 import { type EProcess, emptyProcess, eValue, overLimit, type Tally, weigh, worseThan } from './sequential.ts';
 import type { Matrix } from './spec.ts';
+import { errorsIn, loginsIn, slowIn } from './tally.ts';
 import type { Counts } from './window.ts';
 
 /** E-values. `over`: the rate is above its limit of P1. `worse`: it is above stable's of the same time. */
@@ -22,8 +23,8 @@ export type Evidence = {
 /** How many processes share one half of the bound on false alarms (1 - matrix.confidence) of a rollout. */
 const PROCESSES = 6;
 
-export function isProven(eValueOf: number, { confidence }: Matrix): boolean {
-  return eValueOf >= (2 * PROCESSES) / (1 - confidence);
+export function isProven(evidence: number, { confidence }: Matrix): boolean {
+  return evidence >= (2 * PROCESSES) / (1 - confidence);
 }
 
 /** The checks of the steps share the other half: each look at Prometheus gets a thousandth, and the runbook's schedule looks 90 times. */
@@ -64,7 +65,7 @@ export function observeTrial(trial: Trial, { canary, stable }: Gain, matrix: Mat
   return {
     errors: afterRate(trial.errors, [errorsIn(canary), errorsIn(stable)], matrix.errorRate.p1),
     logins: afterRate(trial.logins, [loginsIn(canary), loginsIn(stable)], matrix.authFailureRate.p1),
-    ...afterSlow(trial, { canary: slowIn(canary, matrix), stable: slowIn(stable, matrix) }),
+    ...afterSlow(trial, { canary: blockOf(canary, matrix), stable: blockOf(stable, matrix) }),
   };
 }
 
@@ -117,13 +118,13 @@ function afterSlow({ slow, block }: Trial, gain: Trial['block']): Pick<Trial, 's
 
 /** Slower than the bound allows; while stable is as well, slower than stable too: a busy node is not the version's fault. */
 export function isSlowBlock(canary: Tally, stable: Tally): boolean {
-  return provesAbove(canary.bad, canary.total, slowBar(stable, BLOCK_CONFIDENCE), BLOCK_CONFIDENCE);
+  return provesAbove(canary.bad, canary.total, slowBar(stable), BLOCK_CONFIDENCE);
 }
 
 /** The share of slow requests that the canary may have: 5 %, or what stable has when it has more. */
-export function slowBar(stable: Tally, confidence: number): number {
+function slowBar(stable: Tally): number {
   const isShared = stable.total >= MIN_BLOCK / 2 && stable.bad / stable.total > SLOW_SHARE;
-  return isShared ? Math.max(SLOW_SHARE, upperBound(stable.bad, stable.total, confidence)) : SLOW_SHARE;
+  return isShared ? Math.max(SLOW_SHARE, upperBound(stable.bad, stable.total, BLOCK_CONFIDENCE)) : SLOW_SHARE;
 }
 
 function addBlocks(left: SlowBlock, right: SlowBlock): SlowBlock {
@@ -134,23 +135,7 @@ function addBlocks(left: SlowBlock, right: SlowBlock): SlowBlock {
   };
 }
 
-function errorsIn(counts: Counts): Tally {
-  return tally(counts.serverErrors, counts.requests);
-}
-
-function loginsIn(counts: Counts): Tally {
-  return tally(counts.loginFailures, counts.logins);
-}
-
-/** Two counters of one exposition need not be of one moment, and a gain may be taken back by a reset. */
-function tally(bad: number, total: number): Tally {
-  const known = Math.max(0, total);
-  return { bad: Math.min(known, Math.max(0, bad)), total: known };
-}
-
-function slowIn(counts: Counts, { latencyP95 }: Matrix): SlowBlock {
-  const requests = Math.max(0, counts.requests);
-  const slowerThan = (boundMs: number): number =>
-    Math.min(requests, Math.max(0, requests - (counts.fasterThan[String(boundMs)] ?? requests)));
-  return { requests, slowP1: slowerThan(latencyP95.p1Ms), slowP2: slowerThan(latencyP95.p2Ms) };
+function blockOf(counts: Counts, { latencyP95 }: Matrix): SlowBlock {
+  const [p1, p2] = [slowIn(counts, latencyP95.p1Ms), slowIn(counts, latencyP95.p2Ms)];
+  return { requests: p1.total, slowP1: p1.bad, slowP2: p2.bad };
 }

@@ -1,6 +1,6 @@
 /**
  * Plays a canary and stable beside it, second by second, into the real window, trial and judge of the sentinel. Counts are drawn from a
- * seeded generator; nothing else is played. Used by false-alarms.test.ts and detection.test.ts.
+ * seeded generator; nothing else is played. Used by detection.test.ts.
  */
 import { judgeSentinel } from '../../../../operator/src/core/judge.ts';
 import type { Severity } from '../../../../operator/src/core/matrix.ts';

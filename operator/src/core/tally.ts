@@ -1,0 +1,23 @@
+/** What of the counts of a span or a batch is bad. trial.ts weighs these, judge.ts names the severity by their shares. */
+
+import type { Tally } from './sequential.ts';
+import type { Counts } from './window.ts';
+
+export function errorsIn({ serverErrors, requests }: Counts): Tally {
+  return tally(serverErrors, requests);
+}
+
+export function loginsIn({ loginFailures, logins }: Counts): Tally {
+  return tally(loginFailures, logins);
+}
+
+/** @param boundMs a bound of the latency histogram; where it is not counted, nothing is slower */
+export function slowIn({ requests, fasterThan }: Counts, boundMs: number): Tally {
+  return tally(requests - (fasterThan[String(boundMs)] ?? requests), requests);
+}
+
+/** Two counters of one exposition need not be of one moment, and a gain may be taken back by a reset. */
+function tally(bad: number, total: number): Tally {
+  const known = Math.max(0, total);
+  return { bad: Math.min(known, Math.max(0, bad)), total: known };
+}
