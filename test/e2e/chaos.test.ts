@@ -6,11 +6,10 @@ import type { ScheduleStep } from '../../k8s/demo/record.ts';
 import { markTraffic } from '../support/traffic.ts';
 import { breakCanary, halfOfAllFails } from './faulty-pods.ts';
 import {
+  canaryAt25,
   isPromoted,
-  lastingSchedule,
   quickSchedule,
   rolloutDeadlineMs,
-  runsAndIs,
   untilPromoted,
   upgradeTo,
   useInstallation,
@@ -66,13 +65,7 @@ describe('a rollout whose operator dies', function () {
 
   it('takes a sick version back though the leader dies in the moment of its first fault', async () => {
     const { recorder, place } = installation();
-    await upgradeTo(installation(), { content: 'faulty', fault: { kind: 'none' }, schedule: lastingSchedule });
-    const isServing = runsAndIs(recorder, 'Progressing');
-    await recorder.until(
-      '25 %',
-      { deadlineMs: rolloutDeadlineMs },
-      (record) => isServing(record) && record.weight === 25,
-    );
+    await canaryAt25(installation());
     await breakCanary(place, halfOfAllFails);
     await killLeader(place.kubectl);
     await recorder.until(

@@ -122,10 +122,15 @@ after('traffic and watches end', async function () {
 /** What runs already, or, where it is another load, new traffic in its place. */
 async function trafficOf(place: Place, load: OfferedLoad): Promise<Traffic> {
   if (running?.load === load) return running.traffic;
-  await running?.traffic.stop();
+  await restTraffic();
   const traffic = await steadyTraffic(place, host, load);
   running = { load, traffic };
   return traffic;
+}
+
+async function restTraffic(): Promise<void> {
+  await running?.traffic.stop();
+  running = undefined;
 }
 
 async function install(): Promise<Base> {
@@ -153,8 +158,17 @@ export const recordedIn = (where: string) => ({
   rule: names.rule,
 });
 
+/**
+ * For a test that brings an installation of its own: the shared one's traffic ends, since on two cores that also start pods the one would
+ * wait for the other until its clients give up. The next `useInstallation` starts it again.
+ */
+export async function onlyTraffic(place: Place, hostname: string, load: OfferedLoad): Promise<Traffic> {
+  await restTraffic();
+  return await steadyTraffic(place, hostname, load);
+}
+
 /** Users who have logged in and keep their sessions: two dozen logins in two seconds at cold pods would be another test. */
-export const steadyTraffic = ({ k6, gatewayUrl }: Place, hostname: string, load: OfferedLoad): Promise<Traffic> =>
+const steadyTraffic = ({ k6, gatewayUrl }: Place, hostname: string, load: OfferedLoad): Promise<Traffic> =>
   startTraffic({
     k6,
     baseUrl: gatewayUrl,
@@ -188,6 +202,28 @@ export async function upgradeTo({ cluster, place }: Installation, candidate: Can
   const plan = candidate.fault === undefined ? [] : [{ name: 'FAULT_PLAN', value: JSON.stringify(candidate.fault) }];
   await upgradeApi(place, image, { extraEnv: plan, rollout: { schedule: candidate.schedule } }, namespace);
   return image.tag;
+}
+
+/** A faulty version that is still sound, at 25 % of the traffic; `set` changes the AuthRollout before it gets there. */
+export async function canaryAt25(
+  installation: Installation,
+  set: () => Promise<void> = async () => {},
+): Promise<string> {
+  const { recorder } = installation;
+  const before = recorder.record.status?.revision; // an earlier run may still stand at 25 %
+  const fault = { kind: 'none' };
+  const version = await upgradeTo(installation, { content: 'faulty', fault, schedule: lastingSchedule });
+  await set();
+  await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ status, weight }) => {
+    return status?.phase === 'Progressing' && status.revision !== before && weight === 25;
+  });
+  return version;
+}
+
+/** As `kubectl patch` does it; null takes a field away. */
+export async function patchRollout({ place }: Installation, spec: object): Promise<void> {
+  const patch = JSON.stringify({ spec });
+  await place.kubectl.run(['patch', 'aroll', names.release, '-n', namespace, '--type=merge', '-p', patch]);
 }
 
 /** A sound version all the way to its promotion. */

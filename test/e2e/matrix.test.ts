@@ -3,18 +3,16 @@
 // the row; which default belongs to which row is asserted by test/unit/operator/core/decision-table.test.ts. CI runs the rows
 // that count facts, TEST_LONG=1 all.
 import { expect } from 'chai';
-import { names } from '../../k8s/demo/install.ts';
 import type { RolloutRecord } from '../../k8s/demo/record.ts';
 import { decisionsOf } from '../../k8s/demo/report.ts';
 import { APPROVER, MATRIX, type MatrixRow } from '../../operator/src/core/matrix.ts';
 import { breakCanary, canarySelector } from './faulty-pods.ts';
 import {
+  canaryAt25,
   exposureLoad,
-  lastingSchedule,
   namespace,
+  patchRollout,
   rolloutDeadlineMs,
-  runsAndIs,
-  upgradeTo,
   useInstallation,
 } from './installation.ts';
 import { podsOf, signalPod } from './pod-process.ts';
@@ -60,22 +58,7 @@ describe('a row of the decision matrix', function () {
   this.timeout(rolloutDeadlineMs * 2);
   const installation = useInstallation(exposureLoad);
 
-  async function setMatrix(value: object | null): Promise<void> {
-    const patch = JSON.stringify({ spec: { matrix: value } });
-    const { kubectl } = installation().place;
-    await kubectl.run(['patch', 'aroll', names.release, '-n', namespace, '--type=merge', '-p', patch]);
-  }
-
-  afterEach('the default figures come back', async () => await setMatrix(null));
-
-  async function canaryAt25(): Promise<void> {
-    const { recorder } = installation();
-    const isServing = runsAndIs(recorder, 'Progressing');
-    await upgradeTo(installation(), { content: 'faulty', fault: { kind: 'none' }, schedule: lastingSchedule });
-    await setMatrix(matrix);
-    const isThere = (record: RolloutRecord): boolean => isServing(record) && record.weight === 25;
-    await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, isThere);
-  }
+  afterEach('the default figures come back', async () => await patchRollout(installation(), { matrix: null }));
 
   async function begin({ fault }: Crossing): Promise<() => void> {
     const { place } = installation();
@@ -94,7 +77,7 @@ describe('a row of the decision matrix', function () {
     const crossing = CROSSINGS[nameOf(row)] ?? { fault: 'frozen', withinSeconds: 0 };
     it(`${nameOf(row)} is answered with ${row.response} within ${crossing.withinSeconds} s`, async () => {
       const { recorder } = installation();
-      await canaryAt25();
+      await canaryAt25(installation(), () => patchRollout(installation(), { matrix }));
       const brokenAt = Date.now();
       const mend = await begin(crossing);
       const reason = `Severity${row.severity}`;

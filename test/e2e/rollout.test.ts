@@ -11,10 +11,10 @@ import {
   freshImage,
   isPromoted,
   namespace,
+  onlyTraffic,
   quickSchedule,
   recordedIn,
   rolloutDeadlineMs,
-  steadyTraffic,
   untilPromoted,
   upgradeTo,
   useInstallation,
@@ -45,8 +45,13 @@ describe('a healthy rollout', function () {
     expect((await mark.counts()).requests).to.be.greaterThan(1000);
     expect(await mark.lostSessions()).to.deep.equal([]);
   });
+});
 
-  it('begins with an adoption that fails no request', async () => {
+describe('an adoption', function () {
+  this.timeout(rolloutDeadlineMs * 2);
+  const installation = useInstallation();
+
+  it('fails no request', async () => {
     const { place, cluster } = installation();
     await removeNamespace(place, adoptNamespace);
     await prepareApi(place, adoptNamespace);
@@ -54,7 +59,7 @@ describe('a healthy rollout', function () {
     const values = apiValuesFor(place, adoptHost);
     await upgradeApi(place, image, { ...values, rollout: { ...values.rollout, enabled: false } }, adoptNamespace);
     await untilServing(place.gatewayUrl, { host: adoptHost });
-    const traffic = await steadyTraffic(place, adoptHost, { requestsPerSecond: 60, loginsPerSecond: 10 });
+    const traffic = await onlyTraffic(place, adoptHost, { requestsPerSecond: 60, loginsPerSecond: 10 });
     const recorder = startRecorder(place.kubectl, recordedIn(adoptNamespace));
     try {
       const mark = markTraffic(traffic);

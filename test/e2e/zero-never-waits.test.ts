@@ -2,16 +2,14 @@
 // delays weight 0.
 import { expect } from 'chai';
 import { images } from '../../k8s/demo/images.ts';
-import { names } from '../../k8s/demo/install.ts';
 import { markTraffic } from '../support/traffic.ts';
 import { breakCanary, halfOfAllFails, stableSelector } from './faulty-pods.ts';
 import {
+  canaryAt25,
   exposureLoad,
-  lastingSchedule,
   namespace,
+  patchRollout,
   rolloutDeadlineMs,
-  runsAndIs,
-  upgradeTo,
   useInstallation,
 } from './installation.ts';
 import { podsOf, signalPod } from './pod-process.ts';
@@ -23,23 +21,6 @@ const apiProcess = 'main.ts';
 describe('weight 0', function () {
   this.timeout(rolloutDeadlineMs * 2);
   const installation = useInstallation(exposureLoad);
-
-  /** A faulty version that is still sound, at 25 % of the traffic. */
-  async function canaryAt25(): Promise<string> {
-    const { recorder } = installation();
-    const version = await upgradeTo(installation(), {
-      content: 'faulty',
-      fault: { kind: 'none' },
-      schedule: lastingSchedule,
-    });
-    const isServing = runsAndIs(recorder, 'Progressing');
-    await recorder.until(
-      '25 %',
-      { deadlineMs: rolloutDeadlineMs },
-      (record) => isServing(record) && record.weight === 25,
-    );
-    return version;
-  }
 
   /** Breaks the canary and returns how long it went on answering after its first fault. */
   async function exposureOfBreak(version: string): Promise<number> {
@@ -53,15 +34,9 @@ describe('weight 0', function () {
     return exposure?.exposureMs ?? Number.NaN;
   }
 
-  const patchRollout = async (spec: object): Promise<void> => {
-    const { kubectl } = installation().place;
-    const patch = JSON.stringify({ spec });
-    await kubectl.run(['patch', 'aroll', names.release, '-n', namespace, '--type=merge', '-p', patch]);
-  };
-
   it('comes in time while the rollout is paused', async () => {
-    const version = await canaryAt25();
-    await patchRollout({ paused: true });
+    const version = await canaryAt25(installation());
+    await patchRollout(installation(), { paused: true });
     try {
       const { recorder } = installation();
       await recorder.until('Paused', { deadlineMs: 30_000 }, ({ status }) =>
@@ -69,13 +44,13 @@ describe('weight 0', function () {
       );
       expect(await exposureOfBreak(version)).to.be.at.most(exposureLimitMs);
     } finally {
-      await patchRollout({ paused: false });
+      await patchRollout(installation(), { paused: false });
     }
   });
 
   it('comes in time while an approval is missing', async () => {
     const { recorder, place } = installation();
-    const version = await canaryAt25();
+    const version = await canaryAt25(installation());
     await breakCanary(place, { kind: 'latency', ratio: 0.3, delayMs: 350 });
     await recorder.until('The wait for an approval', { deadlineMs: 90_000 }, ({ status }) => {
       return status?.approvalNeeded !== undefined;
@@ -87,7 +62,7 @@ describe('weight 0', function () {
 
   it('comes in time while no pod of stable is ready', async () => {
     const { place } = installation();
-    const version = await canaryAt25();
+    const version = await canaryAt25(installation());
     const frozen = await podsOf(place.kubectl, namespace, stableSelector);
     expect(frozen.length).to.be.greaterThan(0);
     try {
@@ -108,7 +83,7 @@ describe('weight 0', function () {
 
   it('comes in time while other pods want every core of the node', async () => {
     const { place } = installation();
-    const version = await canaryAt25();
+    const version = await canaryAt25(installation());
     const image = `${images.first.repository}:${images.first.tag}`;
     const greedy = ['--restart=Never', `--image=${image}`, '--image-pull-policy=IfNotPresent', '--command', '--'];
     const pods = ['greedy-1', 'greedy-2'];

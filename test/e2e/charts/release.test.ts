@@ -15,9 +15,9 @@ import {
   freshImage,
   isPromoted,
   lastingSchedule,
+  onlyTraffic,
   recordedIn,
   rolloutDeadlineMs,
-  steadyTraffic,
   useInstallation,
 } from '../installation.ts';
 import { untilTrue } from '../until.ts';
@@ -97,7 +97,7 @@ describe('a release of the chart', function () {
 
   it('rolled back in the middle of a run fails no request and ends the run, and the old values finish the way back', async () => {
     const { place, cluster } = installation();
-    const traffic = await steadyTraffic(place, host, { requestsPerSecond: 40, loginsPerSecond: 4 });
+    const traffic = await onlyTraffic(place, host, { requestsPerSecond: 40, loginsPerSecond: 4 });
     try {
       await untilQuiet();
       const mark = markTraffic(traffic);
