@@ -106,8 +106,10 @@ export class Liveness {
 
   async #publish({ commands }: RedisConnections, sessionId: string): Promise<void> {
     try {
-      await commands.set(keyOf(sessionId), 'ended', 'EX', ACCESS_TOKEN_SECONDS);
-      await commands.publish(SESSION_ENDED_CHANNEL, sessionId);
+      await Promise.all([
+        commands.set(keyOf(sessionId), 'ended', 'EX', ACCESS_TOKEN_SECONDS),
+        commands.publish(SESSION_ENDED_CHANNEL, sessionId), // in this order: both go out on one connection
+      ]);
       this.#missed.delete(sessionId);
     } catch {
       if (this.#missed.size < MAX_MISSED) this.#missed.add(sessionId); // told again when Redis is back

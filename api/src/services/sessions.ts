@@ -8,12 +8,11 @@ import type { RefreshTokenParts, RefreshTokens } from '../crypto/refresh-token.t
 import { appendAudit } from '../db/audit.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import {
-  findSession,
+  endSession,
   insertSession,
   type Origin,
   type RevocationReason,
   replaceSession,
-  revokeSession,
   revokeSessionsOf,
   type SessionClient,
 } from '../db/sessions.ts';
@@ -142,21 +141,14 @@ export class Sessions {
     return presented.sessionId;
   }
 
-  /** Ends the session; ending an ended one changes nothing. @throws AppError `database-unavailable` */
-  async end(session: SessionRef, reason: 'logout' | 'revoked' = 'logout'): Promise<void> {
-    const nowMs = this.#deps.nowMs();
-    await this.#deps.database.inTenant(session.tenantId, async (tx) => {
-      const isFirst = await revokeSession(tx, { sessionId: session.sessionId, reason, nowMs });
-      if (!isFirst) return;
-      await appendAudit(tx, {
-        ...session,
-        eventType: reason === 'logout' ? 'logout' : 'session_revoked',
-        action: reason === 'logout' ? 'logout' : 'revoke',
-        resource: { type: 'session', id: session.sessionId },
-        metadata: { severity: 'info' },
-      });
-    });
-    await this.#deps.liveness.markEnded(session.sessionId);
+  /** Ends the session, which the caller knows to be the asker's; ending an ended one changes nothing. @throws AppError `database-unavailable` */
+  async end(
+    { tenantId, sessionId }: Omit<SessionRef, 'userId'>,
+    reason: 'logout' | 'revoked' = 'logout',
+  ): Promise<void> {
+    const { database, liveness, nowMs } = this.#deps;
+    await database.inTenant(tenantId, (tx) => endSession(tx, { sessionId, reason, nowMs: nowMs() }));
+    await liveness.markEnded(sessionId);
   }
 
   /**
@@ -194,14 +186,11 @@ export class Sessions {
     };
   }
 
-  /** A logout whose access token has expired: any refresh token of the session will do. @throws AppError `refresh-token-invalid` */
+  /** A logout whose access token has expired: any refresh token of the session will do. @throws AppError `refresh-token-invalid` | `database-unavailable` */
   async endByRefreshToken(token: string): Promise<void> {
     const presented = this.#deps.refreshTokens.read(token);
     if (presented === undefined) throw new AppError('refresh-token-invalid');
-    const session = await this.#deps.database.inTenant(presented.tenantId, (tx) =>
-      findSession(tx, presented.sessionId),
-    );
-    if (session !== undefined) await this.end({ ...presented, userId: session.userId });
+    await this.end(presented);
   }
 
   /** After the commit: what the outcome means to the counters, to the other pods, and to the client. */
