@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import type { AlertHookOptions } from './alert-hook.ts';
 import { ApiError, isApiError } from './clients/api-error.ts';
+import type { ClusterClock } from './clients/cluster-clock.ts';
 import { EventRecorder } from './clients/events.ts';
 import type { Kubernetes } from './clients/kubernetes.ts';
 import { LeaseElector } from './clients/lease.ts';
@@ -24,6 +25,7 @@ import { type Lane, type PassResult, WorkQueue } from './workqueue.ts';
 export interface ControllerOptions {
   readonly config: Config;
   readonly kubernetes: Kubernetes;
+  readonly clock: ClusterClock;
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly notifier: Notifier;
@@ -51,7 +53,7 @@ export class Controller {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    const { config, kubernetes, metrics, log } = options;
+    const { config, kubernetes, clock, metrics, log } = options;
     const onError = (what: string) => (error: unknown) => this.#failed(what, error);
     this.#queue = new WorkQueue({
       work: this.#pass.bind(this),
@@ -70,6 +72,7 @@ export class Controller {
       onNews: (key) => this.#queue.add(key),
       onError: (key, error) => this.#failed('sentinel', error, key),
       onRound: (seconds) => metrics.sentinelSeconds.observe(seconds),
+      now: clock.now,
     });
     const { podNamespace: namespace, leaseName: name, podName } = config;
     const onChange = this.#leadership.bind(this);
@@ -123,6 +126,7 @@ export class Controller {
   refreshMetrics(): void {
     const { metrics } = this.#options;
     this.#options.notifier.refresh();
+    metrics.clockOffset.set(this.#options.clock.offsetMs / 1_000);
     metrics.queueDepth.set(this.#queue.depth);
     metrics.leader.set(this.#elector.leading ? 1 : 0);
     for (const [resource, seconds] of this.#doorbells.ages()) metrics.watchAge.set({ resource }, seconds);
@@ -135,7 +139,7 @@ export class Controller {
   }
 
   async #pass(key: string, lane: Lane, signal: AbortSignal): Promise<PassResult> {
-    const { config, kubernetes, metrics } = this.#options;
+    const { config, kubernetes, clock, metrics } = this.#options;
     const stop = metrics.passSeconds.startTimer({ lane });
     const reporter = this.#reporter;
     const { acceptUnguarded } = config;
@@ -146,7 +150,7 @@ export class Controller {
       signals: this.#signals,
       decisionLog: this.#decisionLog,
       reporter,
-      now: Date.now,
+      now: clock.now,
       acceptUnguarded,
     };
     let outcome = 'failed';
@@ -167,7 +171,8 @@ export class Controller {
   }
 
   #leadership(leading: boolean): void {
-    this.#options.log.info({ leading, fence: this.#elector.fence() }, 'leadership');
+    const clockOffsetMs = Math.round(this.#options.clock.offsetMs);
+    this.#options.log.info({ leading, fence: this.#elector.fence(), clockOffsetMs }, 'leadership');
     clearTimeout(this.#forgetting);
     if (!leading) {
       // Most often the lease comes back at once, and what the sentinel has seen is still true then.

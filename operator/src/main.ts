@@ -54,6 +54,7 @@ async function run(config: Config): Promise<void> {
   await notifier.start();
   const controller = new Controller({
     config,
+    clock: transport.clock,
     kubernetes: new Kubernetes(transport, (call) => metrics.apiRequests.inc({ call })),
     metrics,
     log,

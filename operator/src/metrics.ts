@@ -121,6 +121,11 @@ function processMetrics(registry: Registry) {
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.8, 1, 2],
       ...on,
     }),
+    clockOffset: new Gauge({
+      name: 'latchkey_clock_offset_seconds',
+      help: 'How far the clock of this node was behind the API server (negative: ahead) when the process began',
+      ...on,
+    }),
     queueDepth: new Gauge({ name: 'latchkey_workqueue_depth', help: 'Keys that wait for a slot', ...on }),
     leader: new Gauge({ name: 'latchkey_leader', help: '1 while this process holds the Lease', ...on }),
   };

@@ -57,14 +57,13 @@ function databaseWindow(windowMs: number): number {
   return Math.max(windowMs, DATABASE_WINDOW_MS);
 }
 
-/** @throws only when the signal fires: a severe verdict wants this pass out of the way. */
-export async function runStepChecks(checks: StepChecks): Promise<StepSamples> {
+/** Everything but when: the caller's clock says that. @throws only when the signal fires: a severe verdict wants this pass out of the way. */
+export async function runStepChecks(checks: StepChecks): Promise<Omit<StepSamples, 'takenAtMs'>> {
   const { spec, windowMs, signal } = checks;
   const answers = await askAll(spec.prometheusAddress, signal, stepQuestions(checks));
   const { p1, p2, p3, ...others } = answers;
   return {
     ...others,
-    takenAtMs: Date.now(),
     windowMs,
     replicaSets: checks.replicaSets,
     databaseWindowMs: databaseWindow(windowMs),

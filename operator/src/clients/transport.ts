@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
 import { ApiError, apiErrorFor, isApiError } from './api-error.ts';
+import { ClusterClock } from './cluster-clock.ts';
 
 export interface Exchange {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -38,6 +39,7 @@ interface Identity {
 const statusBody = z.object({ reason: z.string().catch('Unknown'), message: z.string().catch('') });
 
 export class Transport {
+  readonly clock = new ClusterClock();
   readonly #kubeConfig: KubeConfig;
   readonly #server: URL;
   #identity: Promise<Identity> | undefined;
@@ -100,7 +102,9 @@ export class Transport {
   async #open(exchange: Exchange, signal: AbortSignal): Promise<http.IncomingMessage> {
     const identity = await this.#whoWeAre();
     const body = exchange.body === undefined ? undefined : jsonAsGoWritesIt(exchange.body);
+    const sentAt = performance.now();
     const response = await request({ server: this.#server, identity, exchange, body, signal });
+    this.clock.heard(response.headers.date, sentAt);
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
     const parsed = statusBody.safeParse(tryJson(await readBody(response)));
