@@ -2,6 +2,8 @@
 // step: the rollout converges; installation.ts checks after each test that no weight rose where it must not.
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
+import { images } from '../../k8s/demo/images.ts';
+import { installOperator } from '../../k8s/demo/install.ts';
 import type { ScheduleStep } from '../../k8s/demo/record.ts';
 import { markTraffic } from '../support/traffic.ts';
 import { breakCanary, halfOfAllFails } from './faulty-pods.ts';
@@ -61,6 +63,20 @@ describe('a rollout whose operator dies', function () {
     await promotion;
     expect((await leader(place.kubectl)).name).not.to.equal(before);
     expect(await mark.failures()).to.deep.equal([]);
+  });
+
+  it('goes on while the operator itself is upgraded in the middle of a step, and fails no request', async () => {
+    const { recorder, place, traffic } = installation();
+    const mark = markTraffic(traffic);
+    const version = await upgradeTo(installation(), { content: 'sound', schedule: handOverSchedule });
+    const promotion = untilPromoted(installation(), version);
+    await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ weight }) => weight === 25);
+    const before = await leader(place.kubectl);
+    await installOperator(place, images.operator);
+    await promotion;
+    expect((await leader(place.kubectl)).name).not.to.equal(before.name);
+    expect(await mark.failures()).to.deep.equal([]);
+    expect(await mark.lostSessions()).to.deep.equal([]);
   });
 
   it('takes a sick version back though the leader dies in the moment of its first fault', async () => {

@@ -19,8 +19,10 @@ import {
   useInstallation,
 } from './installation.ts';
 
-const rollouts = process.env['TEST_LONG'] === '1' ? 10 : 2;
-const exposureLimitMs = 3_000;
+/** The bound that is stated for 20 rollouts; two on a busy machine say less, and are held against the double. */
+const isLong = process.env['TEST_LONG'] === '1';
+const rollouts = isLong ? 20 : 2;
+const exposureLimitMs = isLong ? 1_500 : 3_000;
 /** What the bound is stated for, offered to the canary: the clients' whole rate by the weight, since a second of its answers is too few to count. */
 const leastRequestsPerSecond = 40;
 
@@ -50,6 +52,7 @@ describe('a sick rollout', function () {
       expect(await mark.lostSessions()).to.deep.equal([]);
       exposuresMs.push(exposure?.exposureMs ?? Number.NaN);
     }
+    console.log(`      p95 ${percentile95(exposuresMs)} ms`);
     expect(percentile95(exposuresMs)).to.be.at.most(exposureLimitMs);
   });
 });
