@@ -6,7 +6,7 @@ import { type Request, type RequestHandler, type Response, Router, raw } from 'e
 import type { z } from 'zod';
 import type { Origin } from '../db/sessions.ts';
 import { AppError } from '../errors.ts';
-import { callerOf, type Identify, requireSession } from './authenticate.ts';
+import { type Caller, callerOf, type Identify, requireSession } from './authenticate.ts';
 import { chain } from './chain.ts';
 import { clientAddress } from './client-address.ts';
 import {
@@ -87,25 +87,38 @@ const queryOf = (request: Request): Readonly<Record<string, string | readonly st
   return query;
 };
 
-/** What costs something is made when the handler asks for it. */
-const callOf = (spec: EndpointSpec, { identify }: MountDeps, request: Request, response: Response) =>
-  // What the schemas let through has their output types, which `endpoint` has tied to the handler's arguments.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  ({
-    params: parse(spec.params, request.params),
-    query: spec.query === undefined ? undefined : parse(spec.query, queryOf(request)),
-    body: spec.rawBody === undefined ? parse(spec.body, request.body) : request.body,
-    who: spec.access === 'public' || spec.access === 'service' ? undefined : callerOf(response),
-    identify: async () => identify(request),
-    get origin() {
-      return originOf(request);
-    },
-    get signal() {
-      return untilClosed(response);
-    },
-    request,
-    response,
-  }) as Parameters<Endpoint['handle']>[0];
+/** What a handler gets. What costs something is made when it asks for it, by getters of a class: those of a literal would be made each time. */
+class IncomingCall {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  readonly who: Caller | undefined;
+  readonly request: Request;
+  readonly response: Response;
+  readonly #identify: Identify;
+
+  constructor(spec: EndpointSpec, { identify }: MountDeps, request: Request, response: Response) {
+    this.params = parse(spec.params, request.params);
+    this.query = spec.query === undefined ? undefined : parse(spec.query, queryOf(request));
+    this.body = spec.rawBody === undefined ? parse(spec.body, request.body) : request.body;
+    this.who = spec.access === 'public' || spec.access === 'service' ? undefined : callerOf(response);
+    this.request = request;
+    this.response = response;
+    this.#identify = identify;
+  }
+
+  get identify(): () => Promise<Caller> {
+    return async () => this.#identify(this.request);
+  }
+
+  get origin(): Origin {
+    return originOf(this.request);
+  }
+
+  get signal(): AbortSignal {
+    return untilClosed(this.response);
+  }
+}
 
 const answer = (response: Response, { status, headers, body, json }: Reply): void => {
   response.status(status);
@@ -130,7 +143,10 @@ const sendJson = (response: Response, text: string): void => {
 const serve =
   ({ spec, handle }: Endpoint, deps: MountDeps): RequestHandler =>
   (request, response) => {
-    const reply = handle(callOf(spec, deps, request, response));
+    // What the schemas let through has their output types, which `endpoint` has tied to the handler's arguments.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    const call = new IncomingCall(spec, deps, request, response) as Parameters<Endpoint['handle']>[0];
+    const reply = handle(call);
     return reply instanceof Promise ? reply.then((late) => answer(response, late)) : answer(response, reply);
   };
 
