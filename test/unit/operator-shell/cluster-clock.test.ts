@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import fc from 'fast-check';
+import { array, assert, integer, nat, property, record, tuple } from 'fast-check';
 import { ClusterClock } from '../../../operator/src/clients/cluster-clock.ts';
 
 /** A node whose wall clock is wrong by a constant, and a server whose clock is right. */
@@ -31,7 +31,7 @@ class Node {
   }
 }
 
-const delays = fc.nat(400);
+const delays = nat(400);
 
 describe('ClusterClock', () => {
   it('is the node’s own until somebody answers, and where answers say no time', () => {
@@ -42,13 +42,13 @@ describe('ClusterClock', () => {
   });
 
   it('is within a second and a round trip of the server after one answer, however wrong the node is', () => {
-    const exchange = fc.record({
-      skewMs: fc.integer({ min: -86_400_000, max: 86_400_000 }),
+    const exchange = record({
+      skewMs: integer({ min: -86_400_000, max: 86_400_000 }),
       there: delays,
       back: delays,
     });
-    fc.assert(
-      fc.property(exchange, ({ skewMs, there, back }) => {
+    assert(
+      property(exchange, ({ skewMs, there, back }) => {
         const node = new Node(skewMs);
         node.ask(there, back);
         expect(Math.abs(node.errorMs())).to.be.at.most(1_001 + there + back);
@@ -57,8 +57,8 @@ describe('ClusterClock', () => {
   });
 
   it('never touches a clock that is right, whatever the answers take', () => {
-    fc.assert(
-      fc.property(fc.array(fc.tuple(delays, delays), { maxLength: 30 }), (exchanges) => {
+    assert(
+      property(array(tuple(delays, delays), { maxLength: 30 }), (exchanges) => {
         const node = new Node(0);
         for (const [there, back] of exchanges) node.ask(there, back);
         expect(node.clock.offsetMs).to.equal(0);
@@ -67,10 +67,10 @@ describe('ClusterClock', () => {
   });
 
   it('gets no worse with more answers: each leaves it as it is or brings it nearer', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: -600_000, max: 600_000 }),
-        fc.array(fc.tuple(delays, delays, fc.nat(5_000)), { maxLength: 30 }),
+    assert(
+      property(
+        integer({ min: -600_000, max: 600_000 }),
+        array(tuple(delays, delays, nat(5_000)), { maxLength: 30 }),
         (skewMs, exchanges) => {
           const node = new Node(skewMs);
           let before = Math.abs(skewMs);
