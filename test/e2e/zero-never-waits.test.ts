@@ -2,8 +2,9 @@
 // delays weight 0.
 import { expect } from 'chai';
 import { images } from '../../k8s/demo/images.ts';
+import { decisionsOf } from '../../k8s/demo/report.ts';
 import { markTraffic } from '../support/traffic.ts';
-import { breakCanary, halfOfAllFails, stableSelector } from './faulty-pods.ts';
+import { breakCanary, canarySelector, halfOfAllFails, stableSelector } from './faulty-pods.ts';
 import {
   canaryAt25,
   exposureLoad,
@@ -79,6 +80,23 @@ describe('weight 0', function () {
       const pods = await podsOf(place.kubectl, namespace, stableSelector);
       return pods.length > 0 && pods.every(({ isReady }) => isReady);
     });
+  });
+
+  it('comes when the canary’s processes die, and the climb begins again with the first step', async () => {
+    const { recorder, place } = installation();
+    await canaryAt25(installation());
+    const from = recorder.record.weights.length;
+    const killedAt = Date.now();
+    for (const pod of await podsOf(place.kubectl, namespace, canarySelector)) signalPod(pod, apiProcess, 'SIGKILL');
+    await recorder.until('Weight 0', { deadlineMs: 30_000 }, ({ weight }) => weight === 0);
+    const tookMs = Date.now() - killedAt;
+    console.log(`      ${tookMs} ms from the kill to weight 0`);
+    expect(tookMs).to.be.at.most(exposureLimitMs);
+    await recorder.until('25 % again', { deadlineMs: rolloutDeadlineMs }, ({ weight }) => weight === 25);
+    expect(recorder.record.weights.slice(from).map(({ weight }) => weight)).to.deep.equal([0, 10, 25]);
+    expect(decisionsOf(recorder.record).map(({ message }) => message)).to.satisfy((messages: readonly string[]) =>
+      messages.some((message) => /^none of \d canary pods is ready/.test(message)),
+    );
   });
 
   it('comes in time while other pods want every core of the node', async () => {

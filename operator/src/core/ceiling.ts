@@ -5,8 +5,8 @@
  * @see docs/adr/0015-a-ceiling-for-the-weight.md
  */
 
-import { nextStep, stepIndexOf } from './run.ts';
 import { type Draft, type Scene, stableToRestore } from './scene.ts';
+import { nextStep, stepIndexOf } from './schedule.ts';
 import { DETACH } from './zero.ts';
 
 /**

@@ -4,8 +4,8 @@
  */
 
 import { isOurNotation } from './route-record.ts';
-import { stepIndexOf } from './run.ts';
 import type { Draft, Scene } from './scene.ts';
+import { stepIndexOf } from './schedule.ts';
 import type { Phase } from './status.ts';
 
 /** Phases without a canary: whatever a record claims, nobody belongs there. */

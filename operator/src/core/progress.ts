@@ -5,13 +5,14 @@
 
 import { alertFiring } from './alerts.ts';
 import { askApproval, describeApproval } from './approval.ts';
+import { downTooLong, nobodyReady } from './canary-down.ts';
 import { atCeiling, ceilingLifted } from './ceiling.ts';
 import { msToDuration } from './duration.ts';
 import { SENTINEL_FRESH_MS } from './judge.ts';
 import { responseTo } from './matrix.ts';
 import { readFence, readRecord } from './route-record.ts';
-import { nextStep, stepIndexOf } from './run.ts';
 import { type Draft, hasCapacity, type Rule, replicasFor, type Scene, stableToRestore } from './scene.ts';
+import { nextStep, stepIndexOf } from './schedule.ts';
 import { describeFailures, describeProof, settle } from './zero.ts';
 
 export function progress(scene: Scene): Draft | undefined {
@@ -21,6 +22,8 @@ export function progress(scene: Scene): Draft | undefined {
 }
 
 const PROGRESS: readonly Rule[] = [
+  downTooLong,
+  nobodyReady,
   blindTooLong,
   reduceOrWatch,
   provingZero,

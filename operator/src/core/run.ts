@@ -8,7 +8,8 @@ import type { ApprovalNeeded } from './approval.ts';
 import { durationToMs } from './duration.ts';
 import type { Observation, WriteRecord } from './observation.ts';
 import { readRecord } from './route-record.ts';
-import type { Spec, Step } from './spec.ts';
+import { nextStep } from './schedule.ts';
+import type { Spec } from './spec.ts';
 import type { Phase, SpentApproval, Status, ZeroStage } from './status.ts';
 
 export type Run = {
@@ -196,9 +197,12 @@ function afterCeiling(run: Run, record: WriteRecord, spec: Spec | undefined): Ru
     ...entered(run, record, spec),
     phase: run.phase === 'Promoting' ? 'Progressing' : run.phase,
     loweredTo: record.weight,
-    ...(isEmpty ? { stepStartedAtMs: undefined, zero: requestZero(record) } : {}),
+    // Whom a person took the traffic from is not called down for having none.
+    ...(isEmpty ? { stepStartedAtMs: undefined, silentSinceMs: undefined, zero: requestZero(record) } : {}),
   };
 }
+
+const STARTS_ANEW: ReadonlySet<string> = new Set(['Blind', 'CanaryNotReady']);
 
 function afterReduce(run: Run, record: WriteRecord): Run {
   const atMs = Date.parse(record.at);
@@ -206,8 +210,9 @@ function afterReduce(run: Run, record: WriteRecord): Run {
   return {
     ...run,
     stepIndex: record.stepIndex,
-    // Stepping out of the first step because we are blind starts it anew; a person's 0 keeps its hold.
-    stepStartedAtMs: record.weight === 0 && record.reason === 'Blind' ? undefined : atMs,
+    // Stepping out of the first step because we are blind, or nobody is ready, starts it anew; a person's 0 keeps its hold.
+    stepStartedAtMs: record.weight === 0 && STARTS_ANEW.has(record.reason) ? undefined : atMs,
+    silentSinceMs: record.reason === 'CanaryNotReady' ? (run.silentSinceMs ?? atMs) : run.silentSinceMs,
     blindSinceMs: record.reason === 'Blind' ? atMs : run.blindSinceMs,
     nextCheckAtMs: atMs + Math.min(run.stepHoldMs, run.stepCheckEveryMs),
     approvalNeeded: needsLead ? { role: 'team-lead', stepIndex: record.stepIndex, sinceMs: atMs } : run.approvalNeeded,
@@ -276,25 +281,4 @@ function condemn(run: Run, { revision, reason, at }: WriteRecord): Run {
 
 export function isCondemned(run: Run, revision: string): boolean {
   return run.condemned.some((entry) => entry.revision === revision);
-}
-
-/**
- * The step to go to from a weight: the first one above it. After a drift or a reduction that is the step which was lost,
- * so the weight never skips a step, and an edited schedule needs no translation of indexes.
- */
-export function nextStep(
-  schedule: readonly Step[],
-  weight: number,
-): { readonly step: Step; readonly index: number } | undefined {
-  const index = schedule.findIndex((step) => step.weight > weight);
-  const step = schedule[index];
-  return step === undefined ? undefined : { step, index };
-}
-
-/** The step that a weight belongs to: the first one that reaches it. */
-export function stepIndexOf(schedule: readonly Step[], weight: number): number {
-  return Math.max(
-    0,
-    schedule.findIndex((step) => step.weight >= weight),
-  );
 }

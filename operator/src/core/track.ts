@@ -3,6 +3,7 @@
  * when the next check is due. decide.ts calls track; checks-due.ts reads the result in the next pass.
  */
 
+import { isNobodyReady } from './canary-down.ts';
 import type { Judgement } from './judge.ts';
 import type { Observation, UnknownWhy } from './observation.ts';
 import type { Run } from './run.ts';
@@ -34,8 +35,9 @@ function withoutFuture(run: Run, nowMs: number): Run {
   };
 }
 
-function silentSince(run: Run, { sentinel, nowMs }: Observation): number | undefined {
-  if ((run.weight ?? 0) === 0) return undefined;
+function silentSince(run: Run, { sentinel, target, nowMs }: Observation): number | undefined {
+  // What went to 0 because no pod was ready is silent until one is.
+  if ((run.weight ?? 0) === 0) return isNobodyReady(target) ? run.silentSinceMs : undefined;
   if (sentinel === undefined) return run.silentSinceMs;
   if (sentinel.silentSinceMs === undefined) return undefined;
   const ownMs = Math.min(nowMs, Math.max(sentinel.silentSinceMs, run.stepStartedAtMs ?? 0));

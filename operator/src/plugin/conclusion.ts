@@ -1,5 +1,5 @@
 /** What a rollout's state means to who asks: a word for the view and an exit code for scripts. Pure; called by view.ts and commands.ts. */
-import { nextStep } from '../core/run.ts';
+import { nextStep } from '../core/schedule.ts';
 import type { Rollout } from './rollouts.ts';
 
 export type Conclusion = 'running' | 'promoted' | 'taken-back' | 'waits';

@@ -2,7 +2,7 @@
 import type { ProgrammableRoute } from '../core/observation.ts';
 import { stableNameOf } from '../core/revision.ts';
 import { FENCE_ANNOTATION, WRITE_ANNOTATION } from '../core/route-record.ts';
-import { nextStep } from '../core/run.ts';
+import { nextStep } from '../core/schedule.ts';
 import type { Spec } from '../core/spec.ts';
 import type { Status } from '../core/status.ts';
 

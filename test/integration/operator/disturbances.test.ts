@@ -94,6 +94,43 @@ describe('disturbances around the operator', function () {
     }
   });
 
+  it('a canary of which no pod is ready loses its share at once, climbs again from the first step, and is a P0 when it stays down', async () => {
+    const scene = await Scene.create({
+      schedule: [
+        { weight: 10, hold: '2s', checkEvery: '1s' },
+        { weight: 25, hold: '60s', checkEvery: '1s' },
+        { weight: 100, hold: '60s', checkEvery: '1s' },
+      ],
+      spec: { matrix: { serviceDown: { p0: '6s' } } },
+    });
+    scene.operator();
+    await scene.adopted();
+    await scene.release('v2');
+    const at25 = () => scene.until('it holds at 25', 20_000, async ({ status }) => status.weight === 25);
+    const down = async (): Promise<number> => {
+      const sinceMs = performance.now();
+      scene.workloads.behaviours.set('v2', { unready: true, silent: true });
+      await eventually('weight 0', 10_000, async () => (await scene.weight()) === 0);
+      return performance.now() - sinceMs;
+    };
+    await at25();
+    const from = scene.workloads.weights.length;
+    const firstMs = await down();
+    const { status } = await scene.until('it says why', 5_000, ({ status: seen }) => seen.weight === 0);
+    expect(status).to.deep.include({ phase: 'Progressing', stepIndex: 0 });
+    expect(status.history.at(-1)?.message).to.match(
+      /none of \d canary pods is ready: from 25% down to 0% until they are/,
+    );
+    scene.workloads.behaviours.delete('v2');
+    await at25();
+    const secondMs = await down();
+    console.log(`      unready to weight 0: ${Math.round(firstMs)} and ${Math.round(secondMs)} ms`);
+    expect(Math.max(firstMs, secondMs)).to.be.below(3_000);
+    const after = await scene.until('it is rolled back', 15_000, ({ status: seen }) => seen.phase === 'RolledBack');
+    expect(JSON.stringify(after.status.history)).to.include('P0 serviceDown > 6s');
+    expect(scene.workloads.weights.slice(from)).to.deep.equal([0, 10, 25, 0]);
+  });
+
   describe('an AuthRollout that is edited', () => {
     const quick = [
       { weight: 10, hold: '2s', checkEvery: '1s' },

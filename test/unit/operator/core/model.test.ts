@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import type { Action } from '../../../../operator/src/core/plan.ts';
 import { liveWeight, readRecord } from '../../../../operator/src/core/route-record.ts';
-import { nextStep } from '../../../../operator/src/core/run.ts';
+import { nextStep } from '../../../../operator/src/core/schedule.ts';
 import { change } from './changes.ts';
 import {
   act,
