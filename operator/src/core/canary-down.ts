@@ -9,21 +9,22 @@
 import { checkServiceDown } from './checks.ts';
 import type { DeploymentView } from './observation.ts';
 import type { Rule } from './scene.ts';
-import { describeFailures } from './zero.ts';
+import { describeFailures, rollBack } from './zero.ts';
 
 /** Pods are wanted and none is ready: what the gateway would send there meets nobody. */
-export function isNobodyReady(deployment: DeploymentView | undefined): boolean {
-  return deployment !== undefined && deployment.replicas > 0 && deployment.readyReplicas === 0;
+export function isNobodyReady({ replicas, readyReplicas }: DeploymentView): boolean {
+  return replicas > 0 && readyReplicas === 0;
 }
 
 /** To stable, where stable has somebody: from nobody to nobody helps no one, and would only begin the climb anew. */
 export const nobodyReady: Rule = ({ run, observation: { target, stable } }) => {
   const weight = run.weight ?? 0;
-  if (weight === 0 || !isNobodyReady(target) || (stable?.readyReplicas ?? 0) === 0) return undefined;
+  if (weight === 0 || target === undefined || !isNobodyReady(target)) return undefined;
+  if (stable === undefined || stable.readyReplicas === 0) return undefined;
   return {
     kind: 'reduce',
     reason: 'CanaryNotReady',
-    message: `none of ${target?.replicas ?? 0} canary pods is ready: from ${weight}% down to 0% until they are`,
+    message: `none of ${target.replicas} canary pods is ready: from ${weight}% down to 0% until they are`,
     write: 0,
     stepIndex: 0,
   };
@@ -34,7 +35,5 @@ export const downTooLong: Rule = ({ run, spec, nowMs }) => {
   if ((run.weight ?? 0) > 0 || run.silentSinceMs === undefined) return undefined;
   const finding = checkServiceDown(nowMs - run.silentSinceMs, spec.matrix);
   if (finding.verdict.kind !== 'fail') return undefined;
-  const text = describeFailures([{ ...finding, source: 'sentinel', windowMs: 0 }], 'P0');
-  const message = `${text}: rolled back, revision ${run.revision} never gets traffic again`;
-  return { kind: 'rollback', reason: 'SeverityP0', severity: 'P0', message, write: 0 };
+  return rollBack(describeFailures([finding], 'P0'), run);
 };

@@ -16,10 +16,9 @@ import { promotion } from './promotion.ts';
 import type { Reason } from './reason.ts';
 import { rolledBack, upToDate, zeroed } from './resting.ts';
 import { condemnedRevision, newRevision, revisionWithdrawn } from './revision-rules.ts';
-import { isOurNotation, liveWeight, readRecord } from './route-record.ts';
+import { isOurNotation, readRecord } from './route-record.ts';
 import { applyRecord, type Run, runOf, writeTime } from './run.ts';
-import type { Draft, Rule, Scene, Want } from './scene.ts';
-import type { Spec } from './spec.ts';
+import { type Draft, type Rule, type Scene, sceneOf, type Want } from './scene.ts';
 import { track } from './track.ts';
 import { severeVerdict } from './zero.ts';
 
@@ -86,12 +85,6 @@ function firstAnswer(scene: Scene): Draft {
     if (draft !== undefined) return draft;
   }
   return { kind: 'hold', reason: 'Holding', message: 'no rule applies' };
-}
-
-function sceneOf(observation: Observation, judgement: Judgement, spec: Spec, run: Run): Scene {
-  const route = observation.route.kind === 'programmable' ? observation.route : undefined;
-  const live = route === undefined ? undefined : liveWeight(route);
-  return { observation, judgement, spec, run, route, live, nowMs: observation.nowMs };
 }
 
 /** Turns a rule's draft into a decision: the record of the write, and the run that follows from it. */

@@ -8,6 +8,7 @@ import type { Severity } from './matrix.ts';
 import type { DecisionKind, DeploymentView, Observation, ProgrammableRoute } from './observation.ts';
 import type { Reason } from './reason.ts';
 import { canaryReplicas, isFullyReady } from './revision.ts';
+import { liveWeight } from './route-record.ts';
 import type { Run } from './run.ts';
 import type { Spec } from './spec.ts';
 
@@ -36,6 +37,13 @@ export type Scene = {
   readonly live: number | undefined;
   readonly nowMs: number;
 };
+
+/** Sets the scene for the rules. */
+export function sceneOf(observation: Observation, judgement: Judgement, spec: Spec, run: Run): Scene {
+  const route = observation.route.kind === 'programmable' ? observation.route : undefined;
+  const live = route === undefined ? undefined : liveWeight(route);
+  return { observation, judgement, spec, run, route, live, nowMs: observation.nowMs };
+}
 
 /** A rule's answer. What it leaves out stays as it is. */
 export type Draft = {

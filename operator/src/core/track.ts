@@ -37,7 +37,7 @@ function withoutFuture(run: Run, nowMs: number): Run {
 
 function silentSince(run: Run, { sentinel, target, nowMs }: Observation): number | undefined {
   // What went to 0 because no pod was ready is silent until one is.
-  if ((run.weight ?? 0) === 0) return isNobodyReady(target) ? run.silentSinceMs : undefined;
+  if ((run.weight ?? 0) === 0) return target !== undefined && isNobodyReady(target) ? run.silentSinceMs : undefined;
   if (sentinel === undefined) return run.silentSinceMs;
   if (sentinel.silentSinceMs === undefined) return undefined;
   const ownMs = Math.min(nowMs, Math.max(sentinel.silentSinceMs, run.stepStartedAtMs ?? 0));

@@ -4,9 +4,10 @@
  * is asked, and harder means follow while it still moves.
  */
 
+import type { Finding } from './checks.ts';
 import type { Judged } from './judge.ts';
 import { APPROVER, type Severity } from './matrix.ts';
-import type { ZeroProof } from './run.ts';
+import type { Run, ZeroProof } from './run.ts';
 import { type Draft, isExposed, type Scene, stableToRestore, type Want } from './scene.ts';
 import type { ZeroStage } from './status.ts';
 
@@ -21,11 +22,16 @@ export function severeVerdict(scene: Scene): Draft | undefined {
   if (worst === undefined || (worst.severity === 'P1' && run.phase === 'Zeroed')) return undefined;
   const want = { stable: stableToRestore(scene), ...(scene.route === undefined ? DETACH : {}) };
   if (worst.severity === 'P0') {
-    const message = `${worst.text}: rolled back, revision ${run.revision} never gets traffic again`;
-    return { kind: 'rollback', reason: 'SeverityP0', severity: 'P0', message, write: 0, want };
+    return { ...rollBack(worst.text, run), want };
   }
   const message = `${worst.text}: weight 0, pods kept, approval of ${APPROVER.P1} needed to go on`;
   return { kind: 'zero', reason: 'SeverityP1', severity: 'P1', message, write: 0, want };
+}
+
+/** The answer to a P0, whoever found it. @param text what failed, with its figures */
+export function rollBack(text: string, { revision }: Run): Draft {
+  const message = `${text}: rolled back, revision ${revision} never gets traffic again`;
+  return { kind: 'rollback', reason: 'SeverityP0', severity: 'P0', message, write: 0 };
 }
 
 /** Without a route to patch, the Service is the only lever left. */
@@ -38,7 +44,7 @@ function severeIn(judged: Judged): { readonly severity: 'P0' | 'P1'; readonly te
 }
 
 /** "P0 errorRate 48% (limit 5%, 42 requests)" for each check that failed this badly. */
-export function describeFailures(results: Judged['results'], severity: Severity): string {
+export function describeFailures(results: readonly Finding[], severity: Severity): string {
   return results
     .filter(({ verdict }) => verdict.kind === 'fail' && verdict.severity === severity)
     .map(({ check, value, threshold, requests }) => {

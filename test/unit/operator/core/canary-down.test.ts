@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { inPhase, runUntil, step, worldAt } from './doing.ts';
-import { later } from './situations.ts';
+import { live, passesOver } from './situations.ts';
 import type { World } from './world.ts';
 
 const nobodyReady = (world: World): World => ({
@@ -15,12 +15,8 @@ const allReady = (world: World): World => ({
   health: 'good',
   target: world.target && { ...world.target, ready: world.target.replicas },
 });
-const live = (world: World): number => world.route?.canary.weight ?? -1;
-const passesOver = (start: World, ms: number): World => {
-  let world = start;
-  while (world.nowMs < start.nowMs + ms) world = step(later(world, 1_000)).world;
-  return world;
-};
+/** A pass a second. */
+const passesFor = (start: World, ms: number): World => passesOver(start, ms / 1_000, 1_000);
 
 describe('a canary of which no pod is ready', () => {
   it('loses its share in one pass, whatever else the rollout waits for', () => {
@@ -53,17 +49,17 @@ describe('a canary of which no pod is ready', () => {
   });
 
   it('begins at the first step again when pods are ready, with the whole hold of each', () => {
-    const down = passesOver(step(nobodyReady(worldAt(50))).world, 20_000);
+    const down = passesFor(step(nobodyReady(worldAt(50))).world, 20_000);
     expect([live(down), down.status?.phase]).to.deep.equal([0, 'Progressing']);
     const back = runUntil(allReady(down), (world) => live(world) > 0);
     expect([live(back), back.status?.stepIndex, back.status?.silentSince]).to.deep.equal([5, 0, undefined]);
-    expect(live(passesOver(back, 30_000))).to.equal(5);
+    expect(live(passesFor(back, 30_000))).to.equal(5);
     expect(inPhase('Succeeded')(runUntil(back, inPhase('Succeeded')))).to.equal(true);
   });
 
   it('is rolled back when it stays down for as long as serviceDown allows, and not before', () => {
     const down = step(nobodyReady(worldAt(25))).world;
-    const almost = passesOver(down, 290_000);
+    const almost = passesFor(down, 290_000);
     expect([almost.status?.phase, almost.status?.silentSince]).to.deep.equal(['Progressing', down.status?.silentSince]);
     const gone = runUntil(almost, inPhase('RolledBack'));
     expect(gone.nowMs - down.nowMs).to.be.within(300_000, 310_000);
@@ -73,6 +69,6 @@ describe('a canary of which no pod is ready', () => {
   it('is not called down when a person took its traffic', () => {
     const aborted = step({ ...worldAt(25), spec: { ...worldAt(25).spec, maxWeight: 0 }, generation: 7 }).world;
     expect(live(aborted)).to.equal(0);
-    expect(passesOver(nobodyReady(aborted), 400_000).status?.phase).to.equal('Progressing');
+    expect(passesFor(nobodyReady(aborted), 400_000).status?.phase).to.equal('Progressing');
   });
 });

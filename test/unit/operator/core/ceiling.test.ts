@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { requeueAfterMs } from '../../../../operator/src/core/requeue.ts';
 import { act, adoptedWorld, atWeight, inPhase, runUntil, step, think, worldAt, writeStatus } from './doing.ts';
 import { observe } from './seeing.ts';
-import { later, SITUATIONS, zeroed } from './situations.ts';
+import { later, live, passesOver, SITUATIONS, zeroed } from './situations.ts';
 import { converge, deploy, freshWorld, type Json, type World } from './world.ts';
 
 const under = (world: World, maxWeight: number | undefined, changes: Json = {}): World => {
@@ -12,13 +12,7 @@ const under = (world: World, maxWeight: number | undefined, changes: Json = {}):
   return { ...world, spec, generation: world.generation + 1 };
 };
 const reasonOf = (world: World): unknown => world.status?.lastDecision?.reason;
-const live = (world: World): number => world.route?.canary.weight ?? -1;
-/** Passes of two seconds. */
-const passes = (start: World, count: number): World => {
-  let world = start;
-  for (let done = 0; done < count; done += 1) world = step(later(world, 2_000)).world;
-  return world;
-};
+const passes = (start: World, count: number): World => passesOver(start, count, 2_000);
 
 describe('a ceiling for the weight', () => {
   it('lowers in one pass, first of all, to exactly what it says', () => {

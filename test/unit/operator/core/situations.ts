@@ -9,6 +9,12 @@ import { observe } from './seeing.ts';
 import { freshWorld, type World } from './world.ts';
 
 export const later = (world: World, ms: number): World => ({ ...world, nowMs: world.nowMs + ms });
+export const live = (world: World): number => world.route?.canary.weight ?? -1;
+export const passesOver = (start: World, count: number, everyMs: number): World => {
+  let world = start;
+  for (let done = 0; done < count; done += 1) world = step(later(world, everyMs)).world;
+  return world;
+};
 export const zeroed = (): World => runUntil({ ...worldAt(50), health: 'P1' }, inPhase('Zeroed'));
 export const rolledBack = (): World => runUntil({ ...worldAt(50), health: 'P0' }, inPhase('RolledBack'));
 

@@ -3,9 +3,8 @@ import type { CheckResult } from '../../../../operator/src/core/checks.ts';
 import type { Judgement } from '../../../../operator/src/core/judge.ts';
 import type { Severity } from '../../../../operator/src/core/matrix.ts';
 import type { Observation } from '../../../../operator/src/core/observation.ts';
-import { liveWeight } from '../../../../operator/src/core/route-record.ts';
 import { type Run, runOf } from '../../../../operator/src/core/run.ts';
-import type { Scene } from '../../../../operator/src/core/scene.ts';
+import { type Scene, sceneOf } from '../../../../operator/src/core/scene.ts';
 import type { CheckName, ZeroStage } from '../../../../operator/src/core/status.ts';
 import { describeFailures, describeProof, settle, severeVerdict } from '../../../../operator/src/core/zero.ts';
 import { worldAt } from './doing.ts';
@@ -13,14 +12,11 @@ import { observe } from './seeing.ts';
 import { PASS, zeroed } from './situations.ts';
 import type { World } from './world.ts';
 
-const sceneOf = (world: World, changes: Partial<Observation> = {}): Scene => {
-  const observation = { ...observe(world), ...changes };
+const sceneIn = (world: World): Scene => {
+  const observation = observe(world);
   if (observation.spec.kind !== 'valid') throw new Error('the world has no spec');
   const { spec } = observation.spec;
-  const route = observation.route.kind === 'programmable' ? observation.route : undefined;
-  const live = route === undefined ? undefined : liveWeight(route);
-  const judgement: Judgement = { sentinel: PASS, step: undefined, alerts: PASS };
-  return { observation, judgement, spec, run: runOf(observation, spec), route, live, nowMs: observation.nowMs };
+  return sceneOf(observation, { sentinel: PASS, step: undefined, alerts: PASS }, spec, runOf(observation, spec));
 };
 
 const result = (check: CheckName, severity: Severity | undefined, requests?: number): CheckResult => ({
@@ -39,7 +35,7 @@ const judgedAs = (severity: Severity, check: CheckName): Judgement['sentinel'] =
 
 describe('a severe verdict', () => {
   const answer = (judgement: Partial<Judgement>, world = worldAt(25)) => {
-    const scene = sceneOf(world);
+    const scene = sceneIn(world);
     return severeVerdict({ ...scene, judgement: { ...scene.judgement, ...judgement } });
   };
 
@@ -65,7 +61,7 @@ describe('a severe verdict', () => {
   });
 
   it('leaves the Services alone while there is a route to patch, and turns the canary’s away when there is none', () => {
-    const scene = sceneOf(worldAt(25));
+    const scene = sceneIn(worldAt(25));
     const judgement = { ...scene.judgement, sentinel: judgedAs('P0', 'errorRate') };
     expect(severeVerdict({ ...scene, judgement })?.want).to.not.have.property('canaryService');
     const routeless = severeVerdict({ ...scene, judgement, route: undefined, live: undefined });
@@ -87,7 +83,7 @@ describe('a severe verdict', () => {
 });
 
 describe('the proof of zero', () => {
-  const empty = sceneOf(zeroed());
+  const empty = sceneIn(zeroed());
   const { nowMs } = empty;
   const proveWithinMs = empty.spec.proveWithinMs;
   const view = empty.observation.sentinel;
