@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { images } from '../../k8s/demo/images.ts';
 import { installOperator } from '../../k8s/demo/install.ts';
 import type { ScheduleStep } from '../../k8s/demo/record.ts';
-import { markTraffic } from '../support/traffic.ts';
+import { type Mark, markTraffic } from '../support/traffic.ts';
 import { breakCanary, halfOfAllFails } from './faulty-pods.ts';
 import {
   canaryAt25,
@@ -30,6 +30,16 @@ describe('a rollout whose operator dies', function () {
   this.timeout((rolloutDeadlineMs + takeOverDeadlineMs) * kills);
   const installation = useInstallation();
 
+  /** A sound version in the middle of its step at 25 %; `promotion` is the rest of its way. */
+  async function holdingAt25(): Promise<{ readonly mark: Mark; readonly promotion: Promise<void> }> {
+    const { recorder, traffic } = installation();
+    const mark = markTraffic(traffic);
+    const version = await upgradeTo(installation(), { content: 'sound', schedule: handOverSchedule });
+    const promotion = untilPromoted(installation(), version);
+    await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ weight }) => weight === 25);
+    return { mark, promotion };
+  }
+
   it(`converges though the leader is killed at ${kills} random moments, and fails no request`, async () => {
     const { recorder, place, traffic } = installation();
     const mark = markTraffic(traffic);
@@ -53,11 +63,8 @@ describe('a rollout whose operator dies', function () {
   });
 
   it('goes on under the next leader after a hand-over in the middle of a step', async () => {
-    const { recorder, place, traffic } = installation();
-    const mark = markTraffic(traffic);
-    const version = await upgradeTo(installation(), { content: 'sound', schedule: handOverSchedule });
-    const promotion = untilPromoted(installation(), version);
-    await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ weight }) => weight === 25);
+    const { place } = installation();
+    const { mark, promotion } = await holdingAt25();
     const before = await stopLeader(place.kubectl);
     await untilLeader(place.kubectl, ({ name }) => name !== before);
     await promotion;
@@ -66,11 +73,8 @@ describe('a rollout whose operator dies', function () {
   });
 
   it('goes on while the operator itself is upgraded in the middle of a step, and fails no request', async () => {
-    const { recorder, place, traffic } = installation();
-    const mark = markTraffic(traffic);
-    const version = await upgradeTo(installation(), { content: 'sound', schedule: handOverSchedule });
-    const promotion = untilPromoted(installation(), version);
-    await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ weight }) => weight === 25);
+    const { place } = installation();
+    const { mark, promotion } = await holdingAt25();
     const before = await leader(place.kubectl);
     await installOperator(place, images.operator);
     await promotion;

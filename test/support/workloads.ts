@@ -92,6 +92,11 @@ export class Workloads {
     return [...this.pods.values()].filter((pod) => pod.deployment === deployment);
   }
 
+  /** Milliseconds from the first faulty answer to the last answer of a canary pod; out of every bound where none was faulty. */
+  get exposureMs(): number {
+    return this.lastCanaryAnswerAt - (this.firstFaultAt ?? 0);
+  }
+
   async #every(work: () => Promise<void>): Promise<void> {
     while (!this.#stop.signal.aborted) {
       await work().catch((error: unknown) => {

@@ -51,7 +51,7 @@ describe('disturbances around the operator', function () {
       expect(before['stepStartedAt']).to.be.a('string');
       scene.workloads.behaviours.set('v2', { errorShare: 0.5 });
       await scene.until('it is rolled back', 15_000, ({ status }) => status.phase === 'RolledBack');
-      const exposedMs = scene.workloads.lastCanaryAnswerAt - (scene.workloads.firstFaultAt ?? 0);
+      const exposedMs = scene.workloads.exposureMs;
       console.log(`      fault to last canary answer ${Math.round(exposedMs)} ms`);
       expect(exposedMs).to.be.below(3_000);
     });
@@ -106,7 +106,7 @@ describe('disturbances around the operator', function () {
     scene.operator();
     await scene.adopted();
     await scene.release('v2');
-    const at25 = () => scene.until('it holds at 25', 20_000, async ({ status }) => status.weight === 25);
+    const at25 = () => scene.until('it holds at 25', 20_000, ({ status }) => status.weight === 25);
     const down = async (): Promise<number> => {
       const sinceMs = performance.now();
       scene.workloads.behaviours.set('v2', { unready: true, silent: true });

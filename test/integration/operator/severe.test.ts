@@ -32,7 +32,7 @@ async function exposure(scene: Scene): Promise<number> {
   await scene.until('zero is proven', 20_000, ({ status }) =>
     JSON.stringify(status['zero'] ?? {}).includes('provenAt'),
   );
-  return scene.workloads.lastCanaryAnswerAt - (scene.workloads.firstFaultAt ?? 0);
+  return scene.workloads.exposureMs;
 }
 
 describe('severe verdicts on a real apiserver', function () {
