@@ -188,6 +188,13 @@ export class Scene {
     return refs.find(({ name }) => name === 'auth-api-canary')?.weight ?? 0;
   }
 
+  /** The canary's weights so far, in order: all of them, because the played gateway looks some milliseconds after the operator wrote. */
+  async weights(): Promise<readonly number[]> {
+    const { weights } = this.workloads;
+    await eventually('the gateway has seen the weight', 5_000, async () => weights.at(-1) === (await this.weight()));
+    return [...weights];
+  }
+
   async deployment(name: string): Promise<z.infer<typeof deploymentShape>> {
     return deploymentShape.parse(
       await this.server.request('GET', `/apis/apps/v1/namespaces/${this.namespace}/deployments/${name}`),
@@ -214,6 +221,10 @@ export class Scene {
       const rollout = await this.rollout();
       return (await look(rollout)) && rollout;
     });
+  }
+
+  async holdsAt(weight: number): Promise<Rollout> {
+    return await this.until(`it holds at ${weight}`, 40_000, ({ status }) => status.weight === weight);
   }
 
   /** The state that every test starts from: v1 adopted, all traffic on stable. */

@@ -38,12 +38,12 @@ describe('disturbances around the operator', function () {
       const second = scene.operator({ podName: 'second', env: skewed(secondMs) });
       await second.logged((line) => line.msg === 'started');
       await scene.release('v2');
-      await scene.until('it holds at 25', 20_000, ({ status }) => status.weight === 25);
+      await scene.holdsAt(25);
       const heldSince = performance.now();
       const { status: before } = await scene.rollout();
       await first.kill('SIGTERM');
       await second.isLeading();
-      await scene.until('it climbs to 50', 40_000, ({ status }) => status.weight === 50);
+      await scene.holdsAt(50);
       const heldMs = performance.now() - heldSince;
       console.log(`      held for ${(heldMs / 1_000).toFixed(1)} s of ${holdMs / 1_000} s`);
       // The two clocks may each be a second off, and the checks come once a second.
@@ -69,7 +69,7 @@ describe('disturbances around the operator', function () {
       const operator = scene.operator({ kubeconfig: scene.server.kubeconfig(undefined, proxy.url) });
       await scene.adopted();
       await scene.release('v2');
-      await scene.until('it holds at 25', 20_000, ({ status }) => status.weight === 25);
+      await scene.holdsAt(25);
       const { status: before } = await scene.rollout();
       const away = { matches: () => true, status: 503 };
       proxy.faults.push(away);
@@ -106,15 +106,14 @@ describe('disturbances around the operator', function () {
     scene.operator();
     await scene.adopted();
     await scene.release('v2');
-    const at25 = () => scene.until('it holds at 25', 20_000, ({ status }) => status.weight === 25);
     const down = async (): Promise<number> => {
       const sinceMs = performance.now();
       scene.workloads.behaviours.set('v2', { unready: true, silent: true });
       await eventually('weight 0', 10_000, async () => (await scene.weight()) === 0);
       return performance.now() - sinceMs;
     };
-    await at25();
-    const from = scene.workloads.weights.length;
+    await scene.holdsAt(25);
+    const from = (await scene.weights()).length;
     const firstMs = await down();
     const { status } = await scene.until('it says why', 5_000, ({ status: seen }) => seen.weight === 0);
     expect(status).to.deep.include({ phase: 'Progressing', stepIndex: 0 });
@@ -122,13 +121,13 @@ describe('disturbances around the operator', function () {
       /none of \d canary pods is ready: from 25% down to 0% until they are/,
     );
     scene.workloads.behaviours.delete('v2');
-    await at25();
+    await scene.holdsAt(25);
     const secondMs = await down();
     console.log(`      unready to weight 0: ${Math.round(firstMs)} and ${Math.round(secondMs)} ms`);
     expect(Math.max(firstMs, secondMs)).to.be.below(3_000);
     const after = await scene.until('it is rolled back', 15_000, ({ status: seen }) => seen.phase === 'RolledBack');
     expect(JSON.stringify(after.status.history)).to.include('P0 serviceDown > 6s');
-    expect(scene.workloads.weights.slice(from)).to.deep.equal([0, 10, 25, 0]);
+    expect((await scene.weights()).slice(from)).to.deep.equal([0, 10, 25, 0]);
   });
 
   describe('an AuthRollout that is edited', () => {
@@ -145,17 +144,17 @@ describe('disturbances around the operator', function () {
       const scene = await Scene.create({ schedule: slow });
       scene.operator();
       await scene.adopted();
-      const from = scene.workloads.weights.length;
+      const from = (await scene.weights()).length;
       await scene.patchRollout({ spec: { schedule: quick } });
       await untilSeen(scene);
-      expect(scene.workloads.weights.slice(from)).to.deep.equal([]);
+      expect((await scene.weights()).slice(from)).to.deep.equal([]);
       await scene.release('v2');
       await scene.until(
         'v2 is promoted',
         40_000,
         ({ status }) => status.phase === 'Succeeded' && status.stepIndex === 1,
       );
-      expect(scene.workloads.weights.slice(from)).to.deep.equal([10, 100, 0]);
+      expect((await scene.weights()).slice(from)).to.deep.equal([10, 100, 0]);
     });
 
     it('in the middle of a step: another route is refused, the step ends as it began, and the next one is of the new schedule', async () => {
@@ -163,15 +162,15 @@ describe('disturbances around the operator', function () {
       const scene = await Scene.create({ schedule: running });
       scene.operator();
       await scene.adopted();
-      const from = scene.workloads.weights.length;
+      const from = (await scene.weights()).length;
       await scene.release('v2');
-      await scene.until('it holds at 25', 20_000, ({ status }) => status.weight === 25);
+      await scene.holdsAt(25);
       const moved = scene.patchRollout({ spec: { route: { httpRoute: 'auth-api', rule: 'other' } } });
       expect(await moved.then(() => 'taken', reasonOf)).to.include('route cannot change while a run is active');
       expect(await scene.weight()).to.equal(25);
       await scene.patchRollout({ spec: { schedule: quick } });
       await scene.until('v2 is promoted', 60_000, ({ status }) => status.phase === 'Succeeded' && status.weight === 0);
-      const climbs = scene.workloads.weights.slice(from);
+      const climbs = (await scene.weights()).slice(from);
       console.log(`      weights ${climbs.join(' ')}`);
       expect(climbs.filter((weight) => weight > 25)).to.deep.equal([100]);
     });
@@ -181,10 +180,10 @@ describe('disturbances around the operator', function () {
       scene.operator();
       await scene.adopted();
       await scene.release('v2');
-      await scene.until('it holds at 25', 20_000, ({ status }) => status.weight === 25);
+      await scene.holdsAt(25);
       scene.workloads.behaviours.set('v2', { errorShare: 0.5 });
       await scene.until('it is rolled back', 15_000, ({ status }) => status.phase === 'RolledBack');
-      const from = scene.workloads.weights.length;
+      const from = (await scene.weights()).length;
       scene.workloads.behaviours.delete('v2');
       const matrix = { errorRate: { p0: 0.9, p1: 0.8, p2: 0.7, p3: 0.6 } };
       await scene.patchRollout({ spec: { schedule: quick, matrix, paused: true } });
@@ -192,7 +191,7 @@ describe('disturbances around the operator', function () {
       await scene.patchRollout({ spec: { paused: false, maxWeight: 100 } });
       await untilSeen(scene);
       expect((await scene.rollout()).status.phase).to.equal('RolledBack');
-      expect(scene.workloads.weights.slice(from)).to.deep.equal([]);
+      expect((await scene.weights()).slice(from)).to.deep.equal([]);
     });
   });
 });

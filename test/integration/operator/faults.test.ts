@@ -35,8 +35,9 @@ describe('faults around the operator', function () {
       120_000,
       ({ status }) => status.phase === 'Succeeded' && status.stepIndex === 4,
     );
-    console.log(`      weights ${scene.workloads.weights.join(' ')}`);
-    const climbs = scene.workloads.weights.filter((weight, index, all) => index > 0 && weight > (all[index - 1] ?? 0));
+    const weights = await scene.weights();
+    console.log(`      weights ${weights.join(' ')}`);
+    const climbs = weights.filter((weight, index, all) => index > 0 && weight > (all[index - 1] ?? 0));
     expect(climbs).to.deep.equal(climbs.toSorted((one, other) => one - other));
     expect(climbs.every((weight) => SECONDS.some((step) => step.weight === weight))).to.equal(true);
     expect((await scene.deployment('auth-api-stable')).spec.template.spec.containers[0]?.image).to.equal(
@@ -56,7 +57,7 @@ describe('faults around the operator', function () {
     const second = scene.operator({ podName: 'second' });
     await second.logged((line) => line.msg === 'started');
     await scene.release('v2');
-    await scene.until('it holds at 25', 20_000, ({ status }) => status.weight === 25);
+    await scene.holdsAt(25);
     const { status: before } = await scene.rollout();
     const stoppedAt = performance.now();
     expect(await first.kill('SIGTERM')).to.equal(0);
@@ -88,7 +89,7 @@ describe('faults around the operator', function () {
       const successor = scene.operator({ podName: 'successor' });
       await successor.logged((line) => line.msg === 'started');
       await scene.release('v2');
-      await scene.until('it holds at 25', 20_000, ({ status }) => status.weight === 25);
+      await scene.holdsAt(25);
       frozen.signal('SIGSTOP');
       await successor.isLeading();
       await scene.until(
@@ -143,7 +144,7 @@ describe('faults around the operator', function () {
         120_000,
         ({ status }) => status.phase === 'Succeeded' && status.stepIndex === 4,
       );
-      expect(scene.workloads.weights).to.deep.equal([100, 0, 5, 10, 25, 50, 100, 0]);
+      expect(await scene.weights()).to.deep.equal([100, 0, 5, 10, 25, 50, 100, 0]);
       expect(proxy.faults.map(({ times }) => times)).to.deep.equal(proxy.faults.map(() => 0));
       expect((await operator.get('/metrics')).body).to.match(
         /latchkey_api_errors_total\{code="ERR_API_CONFLICT"\}|latchkey_api_errors_total\{code="ERR_API_UNAVAILABLE"\}/,
@@ -165,7 +166,7 @@ describe('faults around the operator', function () {
       scene.operator({ kubeconfig: scene.server.kubeconfig(undefined, proxy.url) });
       await scene.adopted();
       await scene.release('v2');
-      await scene.until('it holds at 25', 20_000, ({ status }) => status.weight === 25);
+      await scene.holdsAt(25);
       const isRouteWrite = (method: string, path: string): boolean => method === 'PATCH' && path.includes('httproutes');
       proxy.faults.push(
         { matches: isRouteWrite, times: 2, status: 409 },
@@ -198,7 +199,7 @@ describe('faults around the operator', function () {
       scene.operator();
       await scene.adopted();
       await scene.release('v2');
-      await scene.until('it holds at 25', 40_000, ({ status }) => status.weight === 25);
+      await scene.holdsAt(25);
       for (const mode of modes) {
         scene.prometheus.mode = mode;
         const asked = scene.prometheus.queries.length;
@@ -211,7 +212,7 @@ describe('faults around the operator', function () {
         expect(blind.status.weight, mode).to.be.oneOf([25, 10]);
       }
       await scene.until('it steps down', 20_000, async () => (await scene.weight()) === 10);
-      expect(Math.max(...scene.workloads.weights.slice(1))).to.equal(25);
+      expect(Math.max(...(await scene.weights()).slice(1))).to.equal(25);
       scene.prometheus.mode = 'healthy';
       await scene.until(
         'v2 is promoted',

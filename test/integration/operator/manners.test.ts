@@ -18,7 +18,7 @@ describe('manners on a real apiserver', function () {
     scene.operator();
     await scene.adopted();
     await scene.release('v2');
-    await scene.until('it holds at 25', 30_000, ({ status }) => status.weight === 25);
+    await scene.holdsAt(25);
     await scene.setWeights(7, 'kubectl-edit');
     const drifted = await scene.until(
       'it says Drifted',
@@ -132,7 +132,7 @@ describe('manners on a real apiserver', function () {
     await scene.adopted();
     expect((await scene.rollout()).metadata.finalizers).to.deep.equal(['latchkey.dev/route']);
     await scene.release('v2');
-    await scene.until('it holds at 25', 30_000, ({ status }) => status.weight === 25);
+    await scene.holdsAt(25);
     await scene.deleteRollout();
     await scene.untilGone(`/apis/latchkey.dev/v1alpha1/namespaces/${scene.namespace}/authrollouts`, 'auth-api');
     expect(await scene.weight()).to.equal(0);

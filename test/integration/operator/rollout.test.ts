@@ -14,7 +14,7 @@ describe('a rollout on a real apiserver', function () {
       90_000,
       ({ status }) => status.phase === 'Succeeded' && status.stepIndex === 4,
     );
-    expect(scene.workloads.weights).to.deep.equal([100, 0, 5, 10, 25, 50, 100, 0]);
+    expect(await scene.weights()).to.deep.equal([100, 0, 5, 10, 25, 50, 100, 0]);
     expect((await scene.deployment('auth-api-stable')).spec.template.spec.containers[0]?.image).to.equal(
       'latchkey/api:v2',
     );

@@ -53,7 +53,7 @@ describe('severe verdicts on a real apiserver', function () {
       10_000,
       () => scene.workloads.podsOf('auth-api').length === 0,
     );
-    expect(scene.workloads.weights).to.deep.equal([100, 0, 25, 0]);
+    expect(await scene.weights()).to.deep.equal([100, 0, 25, 0]);
     const rollback = status.history.find(({ decision }) => decision === 'rollback');
     expect(rollback).to.include({ reason: 'SeverityP0' });
     expect(rollback?.message).to.match(/errorRate \d.*%/);
@@ -75,7 +75,7 @@ describe('severe verdicts on a real apiserver', function () {
       async () => (await scene.route()).metadata.annotations['latchkey.dev/fence'] === '2',
     );
     expect(await scene.weight()).to.equal(0);
-    expect(scene.workloads.weights.at(-1)).to.equal(0);
+    expect((await scene.weights()).at(-1)).to.equal(0);
     await scene.release('v3');
     await scene.until('another revision may', 20_000, () => scene.weight().then((weight) => weight === 25));
   });
