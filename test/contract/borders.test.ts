@@ -65,6 +65,11 @@ describe('borders', () => {
     expect(show(allImports.filter((i) => targetOf(i)?.startsWith('test/')))).to.deep.equal([]);
   });
 
+  it('a test with generated inputs is a property, not a unit test (ADR 20)', () => {
+    const units = sourceFiles('test/unit').flatMap(importsOf);
+    expect(show(units.filter(({ specifier }) => specifier === 'fast-check'))).to.deep.equal([]);
+  });
+
   it('no catch-all and no barrel file exists', () => {
     const forbidden = /(^|\/)(utils?|helpers?|types|constants|index|misc|common)\.ts$/;
     expect(PRODUCT.flatMap((folder) => sourceFiles(folder)).filter((file) => forbidden.test(file))).to.deep.equal([]);

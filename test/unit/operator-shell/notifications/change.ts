@@ -3,7 +3,7 @@
 import { parseSpec } from '../../../../operator/src/core/spec.ts';
 import type { Status } from '../../../../operator/src/core/status.ts';
 import type { Change } from '../../../../operator/src/notifications/news.ts';
-import { specManifest } from '../../operator/core/world.ts';
+import { specManifest } from '../../../support/operator-core/world.ts';
 
 export const T0 = Date.parse('2030-01-01T02:00:00.000Z');
 export const at = (seconds: number): string => new Date(T0 + seconds * 1000).toISOString();

@@ -6,10 +6,10 @@ import { judge } from '../../../../operator/src/core/judge.ts';
 import { MATRIX, type Severity } from '../../../../operator/src/core/matrix.ts';
 import type { SignalView } from '../../../../operator/src/core/observation.ts';
 import { nextStatus } from '../../../../operator/src/core/status-from.ts';
-import { adoptedWorld, step, worldAt } from './doing.ts';
-import { observe } from './seeing.ts';
-import { later, readyFor, SITUATIONS, shown, someSamples, zeroed } from './situations.ts';
-import { deploy, T0, type World } from './world.ts';
+import { adoptedWorld, step, worldAt } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import { later, readyFor, SITUATIONS, shown, someSamples, zeroed } from '../../../support/operator-core/situations.ts';
+import { deploy, T0, type World } from '../../../support/operator-core/world.ts';
 
 const signal = (severity: Severity, name = 'AuthAlert'): SignalView => ({ name, severity, sinceMs: T0 });
 

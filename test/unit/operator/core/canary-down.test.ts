@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { inPhase, runUntil, step, worldAt } from './doing.ts';
-import { live, passesOver } from './situations.ts';
-import type { World } from './world.ts';
+import { inPhase, runUntil, step, worldAt } from '../../../support/operator-core/doing.ts';
+import { live, passesOver } from '../../../support/operator-core/situations.ts';
+import type { World } from '../../../support/operator-core/world.ts';
 
 const nobodyReady = (world: World): World => ({
   ...world,

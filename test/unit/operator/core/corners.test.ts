@@ -3,10 +3,19 @@ import { checksDue, checkWindowMs, sentinelDue } from '../../../../operator/src/
 import { decide } from '../../../../operator/src/core/decide.ts';
 import { judge, judgeSentinel } from '../../../../operator/src/core/judge.ts';
 import { plan } from '../../../../operator/src/core/plan.ts';
-import { adoptedWorld, runUntil, step, think, worldAt } from './doing.ts';
-import { observe } from './seeing.ts';
-import { decideWith, later, PASS, readyFor, rolledBack, SITUATIONS, someSamples, zeroed } from './situations.ts';
-import { deploy, freshWorld, type World } from './world.ts';
+import { adoptedWorld, runUntil, step, think, worldAt } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import {
+  decideWith,
+  later,
+  PASS,
+  readyFor,
+  rolledBack,
+  SITUATIONS,
+  someSamples,
+  zeroed,
+} from '../../../support/operator-core/situations.ts';
+import { deploy, freshWorld, type World } from '../../../support/operator-core/world.ts';
 
 const ripe = (): World => readyFor(later(worldAt(25), 61_000), 2);
 

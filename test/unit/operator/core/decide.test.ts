@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { decideWith, SITUATIONS, shown, VERDICTS } from './situations.ts';
+import { decideWith, SITUATIONS, shown, VERDICTS } from '../../../support/operator-core/situations.ts';
 
 /** Situation → the answers to VERDICTS in their order: decision Reason (weight written, if any). */
 const TABLE: Readonly<Record<string, readonly string[]>> = {

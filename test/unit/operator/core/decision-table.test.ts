@@ -7,9 +7,9 @@ import type { Observation, StepSamples } from '../../../../operator/src/core/obs
 import { plan } from '../../../../operator/src/core/plan.ts';
 import { nextStatus } from '../../../../operator/src/core/status-from.ts';
 import type { Evidence } from '../../../../operator/src/core/trial.ts';
-import { worldAt } from './doing.ts';
-import { observe } from './seeing.ts';
-import { later } from './situations.ts';
+import { worldAt } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import { later } from '../../../support/operator-core/situations.ts';
 
 const value = (number: number) => ({ kind: 'value', value: number }) as const;
 const CERTAIN = 1e9;

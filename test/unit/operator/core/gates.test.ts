@@ -2,11 +2,21 @@ import { expect } from 'chai';
 import { decide } from '../../../../operator/src/core/decide.ts';
 import type { Judgement } from '../../../../operator/src/core/judge.ts';
 import type { Observation } from '../../../../operator/src/core/observation.ts';
-import { approvalFor, withApprovals } from './approving.ts';
-import { adoptedWorld, runUntil, step, worldAt } from './doing.ts';
-import { observe } from './seeing.ts';
-import { decideWith, failed, later, PASS, readyFor, rolledBack, SITUATIONS, shown, someSamples } from './situations.ts';
-import { freshWorld, type World } from './world.ts';
+import { approvalFor, withApprovals } from '../../../support/operator-core/approving.ts';
+import { adoptedWorld, runUntil, step, worldAt } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import {
+  decideWith,
+  failed,
+  later,
+  PASS,
+  readyFor,
+  rolledBack,
+  SITUATIONS,
+  shown,
+  someSamples,
+} from '../../../support/operator-core/situations.ts';
+import { freshWorld, type World } from '../../../support/operator-core/world.ts';
 
 describe('decide, one gate at a time', () => {
   const ripe = (): World => readyFor(later(worldAt(25), 61_000), 2);

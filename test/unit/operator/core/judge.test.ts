@@ -5,10 +5,10 @@ import { MATRIX } from '../../../../operator/src/core/matrix.ts';
 import type { Observation, Sample, StepSamples } from '../../../../operator/src/core/observation.ts';
 import { parseSpec } from '../../../../operator/src/core/spec.ts';
 import type { SentinelView } from '../../../../operator/src/core/window.ts';
-import { worldAt } from './doing.ts';
-import { observe } from './seeing.ts';
-import { later } from './situations.ts';
-import { specManifest } from './world.ts';
+import { worldAt } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import { later } from '../../../support/operator-core/situations.ts';
+import { specManifest } from '../../../support/operator-core/world.ts';
 
 const reading = parseSpec(specManifest());
 if (reading.kind === 'invalid') throw new Error('spec');

@@ -7,10 +7,10 @@ import {
   revisionOf,
   stableTemplate,
 } from '../../../../operator/src/core/revision.ts';
-import { act, step, think, worldAt, writeStatus } from './doing.ts';
-import { observe } from './seeing.ts';
-import { later } from './situations.ts';
-import { freshWorld, type World } from './world.ts';
+import { act, step, think, worldAt, writeStatus } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import { later } from '../../../support/operator-core/situations.ts';
+import { freshWorld, type World } from '../../../support/operator-core/world.ts';
 
 const sick = (): World => ({ ...worldAt(25), health: 'P0' });
 const routePatch = (actions: readonly Action[]): readonly PatchOperation[] =>

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import type { WriteRecord } from '../../../../operator/src/core/observation.ts';
 import { readRecord } from '../../../../operator/src/core/route-record.ts';
-import { act, runUntil, step, think, worldAt } from './doing.ts';
-import { observe } from './seeing.ts';
-import { later } from './situations.ts';
-import type { World } from './world.ts';
+import { act, runUntil, step, think, worldAt } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import { later } from '../../../support/operator-core/situations.ts';
+import type { World } from '../../../support/operator-core/world.ts';
 
 /** The world with these weights and this record on its route, as an edit or a restored manifest leaves it. */
 function withRecord(world: World, change: Partial<WriteRecord>, weight = change.weight ?? 0): World {

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { requeueAfterMs } from '../../../../operator/src/core/requeue.ts';
 import { CONDITION_TYPES, statusSchema } from '../../../../operator/src/core/status.ts';
-import { adoptedWorld, inPhase, runUntil, step, think, worldAt } from './doing.ts';
-import { observe } from './seeing.ts';
-import { later, rolledBack, SITUATIONS, zeroed } from './situations.ts';
-import { deploy, freshWorld, type World } from './world.ts';
+import { adoptedWorld, inPhase, runUntil, step, think, worldAt } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import { later, rolledBack, SITUATIONS, zeroed } from '../../../support/operator-core/situations.ts';
+import { deploy, freshWorld, type World } from '../../../support/operator-core/world.ts';
 
 const conditions = (world: World): Readonly<Record<string, string>> =>
   Object.fromEntries((world.status?.conditions ?? []).map(({ type, status }) => [type, status]));

@@ -5,9 +5,9 @@ import type { Observation, UnknownWhy } from '../../../../operator/src/core/obse
 import { type Run, runOf } from '../../../../operator/src/core/run.ts';
 import type { CheckName } from '../../../../operator/src/core/status.ts';
 import { track } from '../../../../operator/src/core/track.ts';
-import { worldAt } from './doing.ts';
-import { observe } from './seeing.ts';
-import { PASS } from './situations.ts';
+import { worldAt } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import { PASS } from '../../../support/operator-core/situations.ts';
 
 const seen = observe(worldAt(25));
 const { nowMs } = seen;

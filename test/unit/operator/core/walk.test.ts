@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { adoptedWorld, atWeight, inPhase, runUntil, step, worldAt } from './doing.ts';
-import { deploy, freshWorld, REVISION, type World } from './world.ts';
+import { adoptedWorld, atWeight, inPhase, runUntil, step, worldAt } from '../../../support/operator-core/doing.ts';
+import { deploy, freshWorld, REVISION, type World } from '../../../support/operator-core/world.ts';
 
 describe('a whole rollout through the core', () => {
   it('adopts the target: stable is ready before it gets traffic, and the target stops last', () => {

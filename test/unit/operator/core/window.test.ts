@@ -9,7 +9,7 @@ import {
   type SentinelView,
   viewWindow,
 } from '../../../../operator/src/core/window.ts';
-import { T0 } from './world.ts';
+import { T0 } from '../../../support/operator-core/world.ts';
 
 const zero: PodCounters = {
   requests: 0,

@@ -7,10 +7,10 @@ import { type Run, runOf } from '../../../../operator/src/core/run.ts';
 import { type Scene, sceneOf } from '../../../../operator/src/core/scene.ts';
 import type { CheckName, ZeroStage } from '../../../../operator/src/core/status.ts';
 import { describeFailures, describeProof, settle, severeVerdict } from '../../../../operator/src/core/zero.ts';
-import { worldAt } from './doing.ts';
-import { observe } from './seeing.ts';
-import { PASS, zeroed } from './situations.ts';
-import type { World } from './world.ts';
+import { worldAt } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import { PASS, zeroed } from '../../../support/operator-core/situations.ts';
+import type { World } from '../../../support/operator-core/world.ts';
 
 const sceneIn = (world: World): Scene => {
   const observation = observe(world);

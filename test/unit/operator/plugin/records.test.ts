@@ -6,10 +6,10 @@ import { recordsInText } from '../../../../operator/src/plugin/records.ts';
 import { drawReplay, replayList } from '../../../../operator/src/plugin/replay.ts';
 import { drawReport, verifyList } from '../../../../operator/src/plugin/verify.ts';
 import { GENESIS, type Head, seal } from '../../../../operator/src/record-chain.ts';
-import { think, worldAt } from '../core/doing.ts';
-import { observe } from '../core/seeing.ts';
-import { later } from '../core/situations.ts';
-import type { Health, World } from '../core/world.ts';
+import { think, worldAt } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import { later } from '../../../support/operator-core/situations.ts';
+import type { Health, World } from '../../../support/operator-core/world.ts';
 
 const sick = (health: Health): World => later({ ...worldAt(25), health }, 11_000);
 

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import type { Action } from '../../../../operator/src/core/plan.ts';
 import { liveWeight, readRecord } from '../../../../operator/src/core/route-record.ts';
 import { nextStep } from '../../../../operator/src/core/schedule.ts';
-import { change } from './changes.ts';
+import { change } from '../../../support/operator-core/changes.ts';
 import {
   act,
   adoptedWorld,
@@ -14,9 +14,9 @@ import {
   think,
   worldAt,
   writeStatus,
-} from './doing.ts';
-import { observe } from './seeing.ts';
-import { deploy, freshWorld, specManifest, type World } from './world.ts';
+} from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import { deploy, freshWorld, specManifest, type World } from '../../../support/operator-core/world.ts';
 
 /** What the test knows and no leader does. */
 type Ghost = {

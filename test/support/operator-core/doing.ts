@@ -1,11 +1,11 @@
 /** What a leader does to a world: whole passes, and passes that stop at any action, as a crash would. */
 
-import { type Decision, decide } from '../../../../operator/src/core/decide.ts';
-import { type Judgement, judge } from '../../../../operator/src/core/judge.ts';
-import type { Observation, PodTemplate } from '../../../../operator/src/core/observation.ts';
-import { type Action, type Outcome, type PatchOperation, plan } from '../../../../operator/src/core/plan.ts';
-import type { Status } from '../../../../operator/src/core/status.ts';
-import { nextStatus } from '../../../../operator/src/core/status-from.ts';
+import { type Decision, decide } from '../../../operator/src/core/decide.ts';
+import { type Judgement, judge } from '../../../operator/src/core/judge.ts';
+import type { Observation, PodTemplate } from '../../../operator/src/core/observation.ts';
+import { type Action, type Outcome, type PatchOperation, plan } from '../../../operator/src/core/plan.ts';
+import type { Status } from '../../../operator/src/core/status.ts';
+import { nextStatus } from '../../../operator/src/core/status-from.ts';
 import { observe } from './seeing.ts';
 import { converge, deploy, deployment, freshWorld, type World } from './world.ts';
 

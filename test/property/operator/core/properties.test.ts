@@ -4,10 +4,10 @@ import { decide } from '../../../../operator/src/core/decide.ts';
 import { judge } from '../../../../operator/src/core/judge.ts';
 import { plan } from '../../../../operator/src/core/plan.ts';
 import { nextStatus } from '../../../../operator/src/core/status-from.ts';
-import { anyWorld } from './any-world.ts';
-import { runUntil, step, think, worldAt } from './doing.ts';
-import { observe } from './seeing.ts';
-import { deploy, REVISION, specManifest, type World } from './world.ts';
+import { anyWorld } from '../../../support/operator-core/any-world.ts';
+import { runUntil, step, think, worldAt } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import { deploy, REVISION, specManifest, type World } from '../../../support/operator-core/world.ts';
 
 function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !(value instanceof Map)) {

@@ -4,9 +4,9 @@
  * that a test can keep any moment and go on from it twice.
  */
 
-import type { ApprovalsView } from '../../../../operator/src/core/approval.ts';
-import type { Labels, PodTemplate } from '../../../../operator/src/core/observation.ts';
-import type { Status } from '../../../../operator/src/core/status.ts';
+import type { ApprovalsView } from '../../../operator/src/core/approval.ts';
+import type { Labels, PodTemplate } from '../../../operator/src/core/observation.ts';
+import type { Status } from '../../../operator/src/core/status.ts';
 
 export type Json = { readonly [key: string]: unknown };
 

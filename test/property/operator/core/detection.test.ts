@@ -2,9 +2,9 @@
 // TEST_LONG=1 plays the full counts and prints the table of docs/adr/0013.
 import { expect } from 'chai';
 import { parseSpec } from '../../../../operator/src/core/spec.ts';
-import { seeded } from './random.ts';
-import { play, type Rates, type Scenario } from './simulation.ts';
-import { specManifest } from './world.ts';
+import { seeded } from '../../../support/operator-core/random.ts';
+import { play, type Rates, type Scenario } from '../../../support/operator-core/simulation.ts';
+import { specManifest } from '../../../support/operator-core/world.ts';
 
 const isLong = process.env['TEST_LONG'] === '1';
 

@@ -10,11 +10,11 @@ import {
 import type { Observation } from '../../../../operator/src/core/observation.ts';
 import { fromJson, toJson } from '../../../../operator/src/core/record-json.ts';
 import { nextStatus } from '../../../../operator/src/core/status-from.ts';
-import { anyWorld } from './any-world.ts';
-import { approvalFor, withApprovals } from './approving.ts';
-import { step, think, worldAt } from './doing.ts';
-import { observe } from './seeing.ts';
-import { failed, later, PASS, zeroed } from './situations.ts';
+import { anyWorld } from '../../../support/operator-core/any-world.ts';
+import { approvalFor, withApprovals } from '../../../support/operator-core/approving.ts';
+import { step, think, worldAt } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import { failed, later, PASS, zeroed } from '../../../support/operator-core/situations.ts';
 
 const FACTS = {
   actor: { pod: 'operator-0', version: '0.1.0' },

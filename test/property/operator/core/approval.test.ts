@@ -2,11 +2,11 @@ import { expect } from 'chai';
 import * as fc from 'fast-check';
 import type { Approval, ApprovalsView } from '../../../../operator/src/core/approval.ts';
 import { requeueAfterMs } from '../../../../operator/src/core/requeue.ts';
-import { approvalFor, withApprovals } from './approving.ts';
-import { inPhase, runUntil, step, think, worldAt } from './doing.ts';
-import { observe } from './seeing.ts';
-import { later, zeroed } from './situations.ts';
-import type { World } from './world.ts';
+import { approvalFor, withApprovals } from '../../../support/operator-core/approving.ts';
+import { inPhase, runUntil, step, think, worldAt } from '../../../support/operator-core/doing.ts';
+import { observe } from '../../../support/operator-core/seeing.ts';
+import { later, zeroed } from '../../../support/operator-core/situations.ts';
+import type { World } from '../../../support/operator-core/world.ts';
 
 /** Proven empty after a P1, and healthy again: only a person is missing. */
 const waiting = (): World => ({ ...step(later(zeroed(), 2_000)).world, health: 'good' });

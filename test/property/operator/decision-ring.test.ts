@@ -15,8 +15,8 @@ import {
   unstoredIn,
 } from '../../../operator/src/decision-ring.ts';
 import { GENESIS, isIntact, recordShape, seal, unpackLine } from '../../../operator/src/record-chain.ts';
-import { think, worldAt } from './core/doing.ts';
-import { observe } from './core/seeing.ts';
+import { think, worldAt } from '../../support/operator-core/doing.ts';
+import { observe } from '../../support/operator-core/seeing.ts';
 
 const OWNER = { name: 'auth-api', uid: 'u1' };
 

@@ -1,16 +1,16 @@
 /** What a leader sees of a world: the observation that observe.ts would make of a real cluster. */
 
-import { checksDue } from '../../../../operator/src/core/checks-due.ts';
+import { checksDue } from '../../../operator/src/core/checks-due.ts';
 import type {
   DeploymentView,
   Observation,
   RouteView,
   Sample,
   StepSamples,
-} from '../../../../operator/src/core/observation.ts';
-import { parseSpec } from '../../../../operator/src/core/spec.ts';
-import type { Evidence } from '../../../../operator/src/core/trial.ts';
-import type { Counts, SentinelView } from '../../../../operator/src/core/window.ts';
+} from '../../../operator/src/core/observation.ts';
+import { parseSpec } from '../../../operator/src/core/spec.ts';
+import type { Evidence } from '../../../operator/src/core/trial.ts';
+import type { Counts, SentinelView } from '../../../operator/src/core/window.ts';
 import { type Deployment, type Health, type Json, T0, type World } from './world.ts';
 
 export function routeView(world: World): RouteView {

@@ -1,6 +1,6 @@
 /** RolloutApprovals for the worlds of the core's tests. */
 
-import type { Approval, ApprovalsView } from '../../../../operator/src/core/approval.ts';
+import type { Approval, ApprovalsView } from '../../../operator/src/core/approval.ts';
 import type { World } from './world.ts';
 
 /** What the on-call engineer, or the team lead, makes of what the status asks for, now. */

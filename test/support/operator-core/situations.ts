@@ -1,12 +1,12 @@
 /** Worlds and verdicts that the tables of decide are made of. */
 
-import { type Decision, decide } from '../../../../operator/src/core/decide.ts';
-import type { Judgement } from '../../../../operator/src/core/judge.ts';
-import type { Severity } from '../../../../operator/src/core/matrix.ts';
-import type { StepSamples } from '../../../../operator/src/core/observation.ts';
+import { type Decision, decide } from '../../../operator/src/core/decide.ts';
+import type { Judgement } from '../../../operator/src/core/judge.ts';
+import type { Severity } from '../../../operator/src/core/matrix.ts';
+import type { StepSamples } from '../../../operator/src/core/observation.ts';
 import { adoptedWorld, inPhase, runUntil, step, worldAt } from './doing.ts';
 import { observe } from './seeing.ts';
-import { freshWorld, type World } from './world.ts';
+import { freshWorld, type Json, type World } from './world.ts';
 
 export const later = (world: World, ms: number): World => ({ ...world, nowMs: world.nowMs + ms });
 export const live = (world: World): number => world.route?.canary.weight ?? -1;
@@ -14,6 +14,12 @@ export const passesOver = (start: World, count: number, everyMs: number): World 
   let world = start;
   for (let done = 0; done < count; done += 1) world = step(later(world, everyMs)).world;
   return world;
+};
+/** Edited to have this `maxWeight`, or none. */
+export const under = (world: World, maxWeight: number | undefined, changes: Json = {}): World => {
+  const { maxWeight: _lifted, ...rest } = { ...world.spec, ...changes };
+  const spec = maxWeight === undefined ? rest : { ...rest, maxWeight };
+  return { ...world, spec, generation: world.generation + 1 };
 };
 export const zeroed = (): World => runUntil({ ...worldAt(50), health: 'P1' }, inPhase('Zeroed'));
 export const rolledBack = (): World => runUntil({ ...worldAt(50), health: 'P0' }, inPhase('RolledBack'));

@@ -3,8 +3,8 @@ import * as fc from 'fast-check';
 import { DURATION_PATTERN, durationToMs, msToDuration } from '../../../../operator/src/core/duration.ts';
 import { parseSpec } from '../../../../operator/src/core/spec.ts';
 import { parseStatus } from '../../../../operator/src/core/status.ts';
-import { worldAt } from './doing.ts';
-import { SCHEDULE, specManifest } from './world.ts';
+import { worldAt } from '../../../support/operator-core/doing.ts';
+import { SCHEDULE, specManifest } from '../../../support/operator-core/world.ts';
 
 const violations = (change: object): string => {
   const reading = parseSpec(specManifest({ ...change }));

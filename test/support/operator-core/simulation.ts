@@ -2,10 +2,10 @@
  * Plays a canary and stable beside it, second by second, into the real window, trial and judge of the sentinel. Counts are drawn from a
  * seeded generator; nothing else is played. Used by detection.test.ts.
  */
-import { judgeSentinel } from '../../../../operator/src/core/judge.ts';
-import type { Severity } from '../../../../operator/src/core/matrix.ts';
-import type { Matrix } from '../../../../operator/src/core/spec.ts';
-import { isProven, newTrial, observeTrial } from '../../../../operator/src/core/trial.ts';
+import { judgeSentinel } from '../../../operator/src/core/judge.ts';
+import type { Severity } from '../../../operator/src/core/matrix.ts';
+import type { Matrix } from '../../../operator/src/core/spec.ts';
+import { isProven, newTrial, observeTrial } from '../../../operator/src/core/trial.ts';
 import {
   type CounterWindow,
   emptyWindow,
@@ -13,7 +13,7 @@ import {
   observeCounters,
   type PodCounters,
   viewWindow,
-} from '../../../../operator/src/core/window.ts';
+} from '../../../operator/src/core/window.ts';
 import { T0 } from './world.ts';
 
 /** Shares 0–1 of a track's requests and logins; `slow` of requests above every bound of the matrix. */
