@@ -28,28 +28,23 @@ const budgetOf = (value: unknown): Budget => {
 };
 
 /**
- * The row under its lock until the transaction ends, made where it is missing: the first of two parallel attempts has written before the
- * second one reads.
+ * The row under its lock until the transaction ends. A wrong attempt makes it where it is missing: the first of two parallel ones has written
+ * before the second one reads. For a right one nothing is written where nothing counts, which is as if it had come before all others.
+ * The account's row, if any, is locked after this one, by whoever needs both.
  */
 export const lockBudget = async (
   tx: Transaction,
   key: BudgetKey,
-  { userId, nowMs }: { readonly userId: string | undefined; readonly nowMs: number },
-): Promise<Budget> => {
+  attempt: { readonly isRight: boolean; readonly userId: string | undefined; readonly nowMs: number },
+): Promise<Budget | undefined> => {
+  // One statement for right and wrong, so that where there is a row they take the same time.
   const { rows } = await tx.query(
-    `INSERT INTO latchkey.attempt_budget (org_id, pool, subject_digest, last_attempt_at, user_id) VALUES ($1, $2, $3, $4, $5)
+    `INSERT INTO latchkey.attempt_budget (org_id, pool, subject_digest, last_attempt_at, user_id)
+     SELECT $1, $2, $3, $4, $5 WHERE NOT $6 OR EXISTS
+       (SELECT 1 FROM latchkey.attempt_budget WHERE org_id = $1 AND pool = $2 AND subject_digest = $3)
      ON CONFLICT (org_id, pool, subject_digest) DO UPDATE SET pool = excluded.pool
      RETURNING failures, lockouts, last_attempt_at, blocked_until`,
-    [key.tenantId, key.pool, key.subjectDigest, new Date(nowMs), userId ?? null],
-  );
-  return budgetOf(rows[0]);
-};
-
-export const readBudget = async (tx: Transaction, key: BudgetKey): Promise<Budget | undefined> => {
-  const { rows } = await tx.query(
-    `SELECT failures, lockouts, last_attempt_at, blocked_until FROM latchkey.attempt_budget
-     WHERE org_id = $1 AND pool = $2 AND subject_digest = $3`,
-    [key.tenantId, key.pool, key.subjectDigest],
+    [key.tenantId, key.pool, key.subjectDigest, new Date(attempt.nowMs), attempt.userId ?? null, attempt.isRight],
   );
   return rows[0] === undefined ? undefined : budgetOf(rows[0]);
 };

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { LoginRefusal, LoginState } from '../core/login.ts';
 import type { HashCosts } from '../crypto/passwords.ts';
+import type { BudgetKey } from './attempt-budgets.ts';
 import type { Transaction } from './database.ts';
 import type { Origin } from './sessions.ts';
 
@@ -24,6 +25,7 @@ const accountRow = z.object({
   cheapest_cost: z.coerce.number().int().nullable(),
   slowest_cost: z.coerce.number().int().nullable(),
 });
+const blockRow = z.object({ address_blocked_until: time });
 
 export interface LoginAccount extends LoginState {
   readonly userId: string;
@@ -51,7 +53,9 @@ const COSTS = `LEFT JOIN (SELECT ${COST} AS slowest_cost FROM auth.users_extende
     ORDER BY org_id DESC, ${COST} ASC NULLS FIRST LIMIT 1) c ON true`;
 
 /** One row whether there is such an account or not. */
-const BY_EMAIL = `SELECT ${ACCOUNT_COLUMNS} FROM (SELECT 1) one LEFT JOIN auth.users_extended u ON u.email = $1 ${COSTS}`;
+const BY_EMAIL = `SELECT ${ACCOUNT_COLUMNS},
+    (SELECT blocked_until FROM latchkey.attempt_budget WHERE org_id = $2 AND pool = $3 AND subject_digest = $4) AS address_blocked_until
+  FROM (SELECT 1) one LEFT JOIN auth.users_extended u ON u.email = $1 ${COSTS}`;
 const BY_ID = `SELECT ${ACCOUNT_COLUMNS} FROM (SELECT 1) one LEFT JOIN auth.users_extended u ON u.id = $1 ${COSTS}`;
 
 const viewOf = (value: unknown): LoginView => {
@@ -78,8 +82,15 @@ const viewOf = (value: unknown): LoginView => {
   };
 };
 
-export const findLogin = async (tx: Transaction, email: string): Promise<LoginView> =>
-  viewOf((await tx.query(BY_EMAIL, [email])).rows[0]);
+/** For who comes with an address and a password; `addressBlockedUntilMs` is what the client's own address has come to. */
+export const findLogin = async (
+  tx: Transaction,
+  email: string,
+  { tenantId, pool, subjectDigest }: BudgetKey,
+): Promise<LoginView & { readonly addressBlockedUntilMs: number | undefined }> => {
+  const { rows } = await tx.query(BY_EMAIL, [email, tenantId, pool, subjectDigest]);
+  return { ...viewOf(rows[0]), addressBlockedUntilMs: blockRow.parse(rows[0]).address_blocked_until };
+};
 
 /** For who is logged in and proves the account again. */
 export const findLoginById = async (tx: Transaction, userId: string): Promise<LoginView> =>

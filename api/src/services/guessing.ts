@@ -5,13 +5,12 @@
 import { createHash } from 'node:crypto';
 import { ipKeyGenerator } from 'express-rate-limit';
 import type { GuessingConfig } from '../config/guessing.ts';
-import { type BudgetRules, isBlocked, rule } from '../core/guessing.ts';
+import { type BudgetRules, rule } from '../core/guessing.ts';
 import {
   type BudgetKey,
   deleteBudget,
   deleteBudgetsOfAccount,
   lockBudget,
-  readBudget,
   writeBudget,
 } from '../db/attempt-budgets.ts';
 import { appendAudit } from '../db/audit.ts';
@@ -64,7 +63,7 @@ const keyOf = ({ tenantId, pool, subject }: Pick<Attempt, 'tenantId' | 'pool' | 
 });
 
 /** One customer, one budget: the /56 of an IPv6 address. */
-const addressKey = (tenantId: string, address: string): BudgetKey =>
+export const addressKey = (tenantId: string, address: string): BudgetKey =>
   keyOf({ tenantId, pool: 'address', subject: ipKeyGenerator(address, 56) });
 
 export class Guessing {
@@ -108,10 +107,9 @@ export class Guessing {
   async settle(tx: Transaction, attempt: Attempt, isRight: boolean): Promise<boolean> {
     const nowMs = this.#deps.nowMs();
     const key = keyOf(attempt);
-    const ruling = rule(await lockBudget(tx, key, { userId: attempt.userId, nowMs }), isRight, {
-      rules: this.#rules,
-      nowMs,
-    });
+    const budget = await lockBudget(tx, key, { isRight, userId: attempt.userId, nowMs });
+    if (budget === undefined) return isRight;
+    const ruling = rule(budget, isRight, { rules: this.#rules, nowMs });
     if (ruling.kind === 'accepted') {
       await deleteBudget(tx, key);
       return true;
@@ -127,22 +125,18 @@ export class Guessing {
    * Refuses a client whose address failed too often, before anything is hashed for it. It says so with 429, since it says nothing of any account.
    * @throws AppError `rate-limited`
    */
-  async refuseAddress(tx: Transaction, tenantId: string, address: string): Promise<void> {
-    const nowMs = this.#deps.nowMs();
-    const budget = await readBudget(tx, addressKey(tenantId, address));
-    if (budget === undefined || !isBlocked(budget, nowMs)) return;
-    const leftMs = (budget.blockedUntilMs ?? nowMs) - nowMs;
+  refuseAddress(blockedUntilMs: number | undefined): void {
+    const leftMs = (blockedUntilMs ?? 0) - this.#deps.nowMs();
+    if (leftMs <= 0) return;
     throw new AppError('rate-limited', { retryAfterSeconds: Math.ceil(leftMs / 1000) });
   }
 
   async #countAddress(tx: Transaction, tenantId: string, address: string): Promise<void> {
     const nowMs = this.#deps.nowMs();
     const key = addressKey(tenantId, address);
-    const ruling = rule(await lockBudget(tx, key, { userId: undefined, nowMs }), false, {
-      rules: this.#addressRules,
-      nowMs,
-    });
-    if (ruling.kind === 'accepted') return;
+    const budget = await lockBudget(tx, key, { isRight: false, userId: undefined, nowMs });
+    const ruling = budget && rule(budget, false, { rules: this.#addressRules, nowMs });
+    if (ruling === undefined || ruling.kind === 'accepted') return;
     await writeBudget(tx, { key, budget: ruling.next, userId: undefined, isNoticeDue: false });
   }
 }

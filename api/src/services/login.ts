@@ -1,8 +1,9 @@
 /**
  * Login by password. Called by routes/login.ts; what follows a second factor is in services/second-factor.ts.
  *
- *   budget of the client's address → account → one hash in any case → verdict → budget of the account → expired? → second factor? → session
+ *   account, and budget of the client's address → one hash in any case → verdict → budget of the account → expired? → second factor? → session
  *
+ * What follows the hash is one transaction: no budget is forgiven without the session that it is forgiven for.
  * Unknown account, wrong password, locked, disabled and unverified account are the same statements, the same hashing and the same answer.
  */
 import { refusalOf, stepAfterPassword } from '../core/login.ts';
@@ -16,7 +17,7 @@ import type { Origin, SessionClient } from '../db/sessions.ts';
 import { AppError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { DefaultTenant } from './default-tenant.ts';
-import type { Attempt, Guessing } from './guessing.ts';
+import { type Attempt, addressKey, type Guessing } from './guessing.ts';
 import type { EnqueueMail } from './mail-outbox.ts';
 import { issueOneTimeToken } from './one-time-tokens.ts';
 import type { Sessions, TokenPair } from './sessions.ts';
@@ -86,23 +87,37 @@ export class Login {
     signal: AbortSignal,
   ): Promise<StartedSession | SecondFactorNeeded> {
     return countLogin(this.#deps.metrics, async () => {
-      const account = await this.prove(credentials, signal);
-      switch (stepAfterPassword(account, this.#deps.passwordPolicy, this.#deps.nowMs())) {
-        case 'change-password':
-          throw new AppError('password-change-needed');
-        case 'second-factor':
-          return this.#askForCode(account);
-        case 'session':
-          return this.start(account, credentials);
-      }
+      const { next } = await this.prove(credentials, signal, (tx, account) => this.#goOn(tx, account, credentials));
+      if (next instanceof AppError) throw next;
+      return next;
     });
   }
 
+  /** An error to throw after the commit, so that the attempt stays settled. */
+  async #goOn(
+    tx: Transaction,
+    account: ProvenAccount,
+    who: { readonly client: SessionClient; readonly origin: Origin },
+  ): Promise<StartedSession | SecondFactorNeeded | AppError> {
+    switch (stepAfterPassword(account, this.#deps.passwordPolicy, this.#deps.nowMs())) {
+      case 'change-password':
+        return new AppError('password-change-needed');
+      case 'second-factor':
+        return this.#askForCode(tx, account);
+      case 'session':
+        return this.startIn(tx, account, who);
+    }
+  }
+
   /**
-   * The account of an address and a password, by all the rules of a login, without logging in: for whoever takes both (an expired password's
-   * change). @throws AppError `invalid-credentials` | `rate-limited` | `overloaded` | `database-unavailable`
+   * The account of an address and a password, by all the rules of a login, and what `goOn` makes of it in the transaction that settles the
+   * attempt. `account` has the hash that is stored now. @throws AppError `invalid-credentials` | `rate-limited` | `overloaded` | `database-unavailable`
    */
-  async prove(credentials: Credentials, signal: AbortSignal): Promise<ProvenAccount> {
+  async prove<T>(
+    credentials: Credentials,
+    signal: AbortSignal,
+    goOn: (tx: Transaction, account: ProvenAccount) => Promise<T>,
+  ): Promise<{ readonly account: ProvenAccount; readonly next: T }> {
     const { passwords, queue, isVerificationRequired } = this.#deps;
     queue.refuseWhenFull(); // before anything is read for who would be refused anyway
     const found = await this.#find(credentials);
@@ -110,30 +125,33 @@ export class Login {
     const passwordHash = account?.passwordHash;
     const isRight = await passwords.matches(credentials.password, passwordHash, { signal, costsInUse });
     const refusal = refusalOf(account, isRight, { isVerificationRequired });
-    const isIn = await this.#deps.database.inTenant(found.tenantId, async (tx) => {
-      const isAccepted = await this.#deps.guessing.settle(tx, attemptOf(found, credentials), refusal === undefined);
-      if (!isAccepted)
-        await this.#recordFailure(tx, found, { reason: refusal ?? 'locked', origin: credentials.origin });
-      return isAccepted;
+    const { tenantId, deviceId } = found;
+    const settled = await this.#deps.database.inTenant(tenantId, async (tx) => {
+      const isIn = await this.#deps.guessing.settle(tx, attemptOf(found, credentials), refusal === undefined);
+      if (!isIn) await this.#recordFailure(tx, found, { reason: refusal ?? 'locked', origin: credentials.origin });
+      if (!isIn || account === undefined || passwordHash === undefined) return undefined;
+      const proven = { ...account, passwordHash, tenantId, deviceId };
+      return { account: proven, next: await goOn(tx, proven) };
     });
-    if (!isIn || account === undefined || passwordHash === undefined) throw new AppError('invalid-credentials');
-    const proven = { ...account, passwordHash, tenantId: found.tenantId, deviceId: found.deviceId };
-    return { ...proven, passwordHash: await this.#improveHash(proven, credentials.password) };
+    if (settled === undefined) throw new AppError('invalid-credentials');
+    return {
+      ...settled,
+      account: { ...settled.account, passwordHash: await this.#improveHash(settled.account, credentials.password) },
+    };
   }
 
-  /** A session for an account that has proved all it has to. @throws AppError `invalid-credentials` | `database-unavailable` */
-  async start(
+  /** A session for an account that has proved all it has to, in the caller's transaction; an error for the caller to throw after the commit. */
+  async startIn(
+    tx: Transaction,
     account: ProvenAccount,
     { client, origin }: { readonly client: SessionClient; readonly origin: Origin },
     hasSecondFactor = false,
-  ): Promise<StartedSession> {
-    const alsoWrite = (tx: Transaction): Promise<void> => this.#tellOfNewDevice(tx, account, origin);
-    const pair = await this.#deps.sessions.start({ ...account, origin, client, hasSecondFactor, alsoWrite });
-    return {
-      kind: 'session',
-      pair,
-      deviceToken: this.#deps.devices.issue(account, account.deviceId, this.#deps.nowMs()),
-    };
+  ): Promise<StartedSession | AppError> {
+    const pair = await this.#deps.sessions.startIn(tx, { ...account, origin, client, hasSecondFactor });
+    if (pair === undefined) return new AppError('invalid-credentials');
+    await this.#tellOfNewDevice(tx, account, origin);
+    const deviceToken = this.#deps.devices.issue(account, account.deviceId, this.#deps.nowMs());
+    return { kind: 'session', pair, deviceToken };
   }
 
   /** Not of the first login of all: its owner has just opened the account. */
@@ -149,10 +167,10 @@ export class Login {
     const { database, devices, guessing, nowMs } = this.#deps;
     const tenantId = await this.#deps.defaultTenant();
     return database.inTenant(tenantId, async (tx) => {
-      const view = await findLogin(tx, email);
+      const { addressBlockedUntilMs, ...view } = await findLogin(tx, email, addressKey(tenantId, addressOf(origin)));
       const device = view.account === undefined ? undefined : { ...view.account, tenantId };
       const deviceId = devices.recognise(deviceToken, device, nowMs());
-      if (deviceId === undefined) await guessing.refuseAddress(tx, tenantId, addressOf(origin));
+      if (deviceId === undefined) guessing.refuseAddress(addressBlockedUntilMs);
       return { ...view, tenantId, deviceId };
     });
   }
@@ -166,28 +184,26 @@ export class Login {
   }
 
   /** Nothing that says "logged in" is written here: until the code is right, nobody is. */
-  async #askForCode(account: ProvenAccount): Promise<SecondFactorNeeded> {
-    const { database, nowMs } = this.#deps;
+  async #askForCode(tx: Transaction, account: ProvenAccount): Promise<SecondFactorNeeded> {
+    const nowMs = this.#deps.nowMs();
     const { tenantId, userId, email, deviceId } = account;
-    const mfaToken = await database.inTenant(tenantId, (tx) =>
-      issueOneTimeToken(tx, {
-        purpose: 'login-second-factor',
-        tenantId,
-        userId,
-        email,
-        nowMs: nowMs(),
-        expiresAtMs: nowMs() + SECOND_FACTOR_SECONDS * 1000,
-        // A password that changes meanwhile makes the step worth nothing.
-        details: {
-          passwordChangedAt: String(account.passwordChangedAtMs),
-          ...(deviceId !== undefined && { deviceId }),
-        },
-      }),
-    );
+    const mfaToken = await issueOneTimeToken(tx, {
+      purpose: 'login-second-factor',
+      tenantId,
+      userId,
+      email,
+      nowMs,
+      expiresAtMs: nowMs + SECOND_FACTOR_SECONDS * 1000,
+      // A password that changes meanwhile makes the step worth nothing.
+      details: {
+        passwordChangedAt: String(account.passwordChangedAtMs),
+        ...(deviceId !== undefined && { deviceId }),
+      },
+    });
     return { kind: 'second-factor', mfaToken, expiresIn: SECOND_FACTOR_SECONDS };
   }
 
-  /** A hash of an older cost or pepper is replaced while the password is at hand; when the cores are busy, at a later login. */
+  /** A hash of an older cost or pepper is replaced while the password is at hand; what hinders that hinders no login, and a later one tries again. */
   async #improveHash(account: ProvenAccount, password: string): Promise<string> {
     const { database, passwords } = this.#deps;
     const { userId, passwordHash: from } = account;
@@ -197,7 +213,7 @@ export class Login {
       const isReplaced = await database.inTenant(account.tenantId, (tx) => replaceHash(tx, { userId, from, to }));
       return isReplaced ? to : from;
     } catch (error) {
-      if (error instanceof AppError && error.code === 'overloaded') return from;
+      if (error instanceof AppError) return from;
       throw error;
     }
   }

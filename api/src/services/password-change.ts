@@ -61,8 +61,10 @@ export class PasswordChanges {
    */
   async changeExpired({ currentPassword, newPassword, ...who }: ExpiredChange, signal: AbortSignal): Promise<void> {
     const { database, writing, login, passwordPolicy, nowMs } = this.#deps;
-    const proven = await login.prove({ ...who, password: currentPassword }, signal);
-    if (stepAfterPassword(proven, passwordPolicy, nowMs()) !== 'change-password') {
+    const { account: proven, next } = await login.prove({ ...who, password: currentPassword }, signal, (_tx, account) =>
+      Promise.resolve(stepAfterPassword(account, passwordPolicy, nowMs())),
+    );
+    if (next !== 'change-password') {
       throw new AppError('password-not-expired');
     }
     const { tenantId, userId } = proven;

@@ -60,10 +60,10 @@ export class PasswordWriting {
     const { userId, email } = account;
     const nowMs = this.#deps.nowMs();
     const times = { nowMs, expiresAtMs: newPasswords.expiryMs(nowMs) };
+    await clearBudgets(tx, tenantId, email); // before the account's row, as a login does
     const isWritten = await replacePassword(tx, { userId, fromHash: account.passwordHash, passwordHash, ...times });
     if (!isWritten) throw new AppError('conflict');
     await endOneTimeTokens(tx, userId, ['reset-password', 'login-second-factor']);
-    await clearBudgets(tx, tenantId, email);
     await appendAudit(tx, {
       tenantId,
       userId,

@@ -65,9 +65,12 @@ export class SecondFactor {
     return countLogin(this.#deps.metrics, async () => {
       const tenantId = readTenant(step.mfaToken);
       if (tenantId === undefined) throw new AppError('mfa-token-invalid');
-      const proven = await this.#deps.database.inTenant(tenantId, (tx) => this.#prove(tx, tenantId, step));
+      const { database, login } = this.#deps;
+      const proven = await database.inTenant(tenantId, (tx) => this.#prove(tx, tenantId, step));
       if (proven instanceof AppError) throw proven;
-      return this.#deps.login.start(proven, step, true);
+      const started = await database.inTenant(tenantId, (tx) => login.startIn(tx, proven, step, true));
+      if (started instanceof AppError) throw started;
+      return started;
     });
   }
 

@@ -54,8 +54,6 @@ export interface SessionStart extends AccountRef {
   readonly hasSecondFactor?: boolean;
   /** The stored hash that the password was checked against: a password that changed meanwhile begins no session. */
   readonly passwordHash?: string;
-  /** Goes into the transaction that begins the session. */
-  readonly alsoWrite?: (tx: Transaction) => Promise<void>;
 }
 
 /** Sessions that a transaction ended. */
@@ -72,26 +70,18 @@ export class Sessions {
     this.#deps = deps;
   }
 
-  /** Begins a session. @throws AppError `invalid-credentials` when the account may not any more | `database-unavailable` */
-  async start({
-    client = 'bearer',
-    hasSecondFactor = false,
-    passwordHash,
-    alsoWrite,
-    ...account
-  }: SessionStart): Promise<TokenPair> {
+  /** Begins a session in the caller's transaction: its tokens are good from the commit on. undefined when the account may not any more. */
+  async startIn(
+    tx: Transaction,
+    { client = 'bearer', hasSecondFactor = false, passwordHash, ...account }: SessionStart,
+  ): Promise<TokenPair | undefined> {
     const nowMs = this.#deps.nowMs();
     // Whole seconds, since that is what the token can say of it.
     const absoluteExpiresAtMs = Math.floor((nowMs + ABSOLUTE_MS) / 1000) * 1000;
     const times = { nowMs, absoluteExpiresAtMs, expiresAtMs: slideExpiry(absoluteExpiresAtMs, nowMs) };
     const session = { ...account, ...times, client, hasSecondFactor, passwordHash };
-    const sessionId = await this.#deps.database.inTenant(account.tenantId, async (tx) => {
-      const id = await insertSession(tx, session);
-      if (id !== undefined) await alsoWrite?.(tx);
-      return id;
-    });
-    if (sessionId === undefined) throw new AppError('invalid-credentials');
-    return this.#pair({ ...session, sessionId, counter: 0 });
+    const sessionId = await insertSession(tx, session);
+    return sessionId === undefined ? undefined : this.#pair({ ...session, sessionId, counter: 0 });
   }
 
   /**

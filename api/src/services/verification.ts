@@ -54,11 +54,12 @@ export class Verifications {
     const found = await consumeOneTimeToken(tx, 'verify-email', token, nowMs);
     if (found === undefined) throw new AppError('link-invalid');
     const { userId, email } = found;
+    // Who tried to log in before the mail came has closed it without a chance. Before the account's row, as a login does.
+    await clearBudgets(tx, tenantId, email);
     const endings = await this.#adoptPassword(tx, tenantId, found);
     // Thrown out of the transaction: the token is not spent where nothing came of it.
     if (!(await verifyEmail(tx, { userId, email, nowMs }))) throw new AppError('link-invalid');
     await endOneTimeTokens(tx, userId, ['verify-email']);
-    await clearBudgets(tx, tenantId, email); // who tried to log in before the mail came has closed it without a chance
     await appendAudit(tx, {
       tenantId,
       userId,

@@ -47,6 +47,21 @@ describe('passwords', () => {
   const accountOf = async (email: string) =>
     (await database.query('SELECT * FROM auth.users_extended WHERE email = $1', [email]))[0];
 
+  it('a change and a login of one moment never wait for each other: both lock the budget before the account', async () => {
+    let current = PASSWORD;
+    const email = await api.register();
+    let { accessToken } = tokensOf(await login(email, current));
+    for (let round = 0; round < 15; round += 1) {
+      expect((await login(email, freshPassword())).status).to.equal(401); // a budget to settle
+      const next = freshPassword();
+      const [changed, entered] = await Promise.all([change(accessToken, current, next), login(email, current)]);
+      expect(changed.status).to.equal(200);
+      expect(entered.status).to.be.oneOf([200, 401]);
+      ({ accessToken } = tokensOf(changed));
+      current = next;
+    }
+  });
+
   it('Property 33: below 12 characters no password is taken, whatever it is made of', async () => {
     const short = fc.tuple(letters(lower, 1, 5), letters(upper, 1, 2), letters(digit, 1, 2), letters(symbol, 1, 2));
     await fc.assert(
