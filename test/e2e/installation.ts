@@ -259,6 +259,14 @@ export function runsAndIs(recorder: Recorder, phase: string): (record: RolloutRe
   };
 }
 
+/** The rollback is there and its zero proven by the canary's own counter: until then answers of it may still come. */
+export async function untilOver(recorder: Recorder, isRolledBack: (record: RolloutRecord) => boolean): Promise<void> {
+  await recorder.until('The rollback', { deadlineMs: rolloutDeadlineMs }, isRolledBack);
+  await recorder.until('The proof of zero', { deadlineMs: rolloutDeadlineMs }, ({ status }) => {
+    return status?.zero?.provenAt !== undefined;
+  });
+}
+
 export function isPromoted({ status, weight }: RolloutRecord): boolean {
   return status?.phase === 'Succeeded' && status.revision === status.stableRevision && weight === 0;
 }

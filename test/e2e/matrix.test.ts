@@ -61,15 +61,16 @@ describe('a row of the decision matrix', function () {
   // Only now: by the default figures the last row's canary would lose its traffic in the moment of the next upgrade.
   after('the default figures come back', async () => await patchRollout(installation(), { matrix: null }));
 
-  async function begin({ fault }: Crossing): Promise<() => void> {
+  /** Returns the way back: a canary that kept some traffic and its fault would move the weight again under the next upgrade (ADR 6). */
+  async function begin({ response }: MatrixRow, { fault }: Crossing): Promise<() => Promise<void>> {
     const { place } = installation();
     if (fault !== 'frozen') {
       await breakCanary(place, fault);
-      return () => undefined;
+      return async () => (weightAfter[response] > 0 ? await breakCanary(place, { kind: 'none' }) : undefined);
     }
     const pods = await podsOf(place.kubectl, namespace, canarySelector);
     for (const pod of pods) signalPod(pod, 'main.ts', 'SIGSTOP');
-    return () => {
+    return async () => {
       for (const pod of pods) signalPod(pod, 'main.ts', 'SIGCONT');
     };
   }
@@ -80,7 +81,7 @@ describe('a row of the decision matrix', function () {
       const { recorder } = installation();
       await canaryAt25(installation(), () => patchRollout(installation(), { matrix }));
       const brokenAt = Date.now();
-      const mend = await begin(crossing);
+      const mend = await begin(row, crossing);
       const reason = `Severity${row.severity}`;
       const answerIn = (record: RolloutRecord) =>
         decisionsOf(record).find(({ reason: word, at }) => word === reason && Date.parse(at) >= brokenAt);
@@ -89,7 +90,7 @@ describe('a row of the decision matrix', function () {
       try {
         await recorder.until(`The ${row.response}`, { deadlineMs: crossing.withinSeconds * 1_000 }, isAnswered);
       } finally {
-        mend();
+        await mend();
       }
       const { status } = recorder.record;
       const answer = answerIn(recorder.record);

@@ -15,6 +15,7 @@ import {
   rolloutDeadlineMs,
   runsAndIs,
   trafficSettings,
+  untilOver,
   upgradeTo,
   useInstallation,
 } from './installation.ts';
@@ -38,7 +39,7 @@ describe('a sick rollout', function () {
       const fault = { kind: 'error', ratio: 0.5, afterRps: 42 };
       const isRolledBack = runsAndIs(recorder, 'RolledBack');
       const version = await upgradeTo(installation(), { content: 'faulty', fault, schedule: quickSchedule });
-      await recorder.until(`The rollback of ${version}`, { deadlineMs: rolloutDeadlineMs }, isRolledBack);
+      await untilOver(recorder, isRolledBack);
       const exposure = await mark.exposure(version);
       const counts = await mark.counts();
       const topWeight = Math.max(...recorder.record.weights.filter(isSince(mark.sinceMs)).map(({ weight }) => weight));

@@ -11,6 +11,7 @@ import {
   namespace,
   patchRollout,
   rolloutDeadlineMs,
+  untilOver,
   useInstallation,
 } from './installation.ts';
 import { podsOf, signalPod } from './pod-process.ts';
@@ -29,7 +30,7 @@ describe('weight 0', function () {
     const mark = markTraffic(traffic);
     await breakCanary(place, halfOfAllFails);
     await recorder.until('Weight 0', { deadlineMs: 30_000 }, ({ weight }) => weight === 0);
-    await recorder.until('The rollback', { deadlineMs: 60_000 }, ({ status }) => status?.phase === 'RolledBack');
+    await untilOver(recorder, ({ status }) => status?.phase === 'RolledBack');
     const exposure = await mark.exposure(version);
     console.log(`      exposure ${exposure?.exposureMs} ms at ${exposure?.requestsPerSecond}/s`);
     return exposure?.exposureMs ?? Number.NaN;
