@@ -212,9 +212,11 @@ export async function canaryAt25(
   const { recorder } = installation;
   const before = recorder.record.status?.revision; // an earlier run may still stand at 25 %
   const fault = { kind: 'none' };
+  const from = recorder.record.weights.length;
   const version = await upgradeTo(installation, { content: 'faulty', fault, schedule: lastingSchedule });
   await set();
-  await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ status, weight }) => {
+  await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ status, weights }) => {
+    const weight = weights.slice(from).at(-1)?.weight; // status and route are two watches
     return status?.phase === 'Progressing' && status.revision !== before && weight === 25;
   });
   return version;

@@ -24,3 +24,19 @@ export const eventually = async <T>(
   } while (performance.now() < untilMs);
   throw new Error(`not within ${withinMs} ms: ${what}`, { cause: last });
 };
+
+/**
+ * How long something lasted that must end: from the call until the last question was put whose answer was still no. An answer that is slow
+ * to come is not counted against who gives it.
+ */
+export const lastedMs = async (what: string, isOver: () => Promise<boolean>): Promise<number> => {
+  const sinceMs = performance.now();
+  let lastedToMs = 0;
+  await eventually(what, 10_000, async () => {
+    const askedMs = performance.now() - sinceMs;
+    const over = await isOver();
+    if (!over) lastedToMs = askedMs;
+    return over;
+  });
+  return lastedToMs;
+};

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { freePort } from '../../api/src/embedded/free-port.ts';
 import { eventually } from './eventually.ts';
 
 export interface Delivery {
@@ -33,9 +34,10 @@ export class WebhookReceiver {
     });
   }
 
-  static async start(port = 0): Promise<WebhookReceiver> {
+  /** On a port that nobody is given while a test has it closed. */
+  static async start(port?: number): Promise<WebhookReceiver> {
     const receiver = new WebhookReceiver();
-    receiver.#server.listen(port, '127.0.0.1');
+    receiver.#server.listen(port ?? (await freePort()), '127.0.0.1');
     await once(receiver.#server, 'listening');
     return receiver;
   }

@@ -35,9 +35,12 @@ export interface MountDeps {
   readonly limitBy: (policy: LimitPolicy) => RequestHandler;
 }
 
-const untilClosed = (response: Response): AbortSignal => {
+/** Aborts when the client goes away before its answer: an answered request has nothing left to stop, and an abort makes an exception. */
+const untilAbandoned = (response: Response): AbortSignal => {
   const controller = new AbortController();
-  response.once('close', () => controller.abort());
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
   return controller.signal;
 };
 
@@ -116,7 +119,7 @@ class IncomingCall {
   }
 
   get signal(): AbortSignal {
-    return untilClosed(this.response);
+    return untilAbandoned(this.response);
   }
 }
 

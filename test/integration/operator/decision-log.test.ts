@@ -193,6 +193,7 @@ describe('the decision log', function () {
         return there.length >= before.length && there;
       });
       const there = await records();
+      await eventually('their lines have come', 5_000, () => said(operator).length >= there.length);
       expect(there.slice(0, before.length)).to.deep.equal(before);
       expect(said(operator).slice(0, there.length)).to.deep.equal(there);
       expect(await problems()).to.deep.equal([]);

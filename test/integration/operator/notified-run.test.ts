@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { z } from 'zod';
+import { eventually } from '../../support/eventually.ts';
 import { Scene } from '../../support/rollout-scene.ts';
 import { type Delivery, WebhookReceiver } from '../../support/webhook-receiver.ts';
 
@@ -87,8 +88,9 @@ describe('notifications of the operator', function () {
     await scene.release('v3');
     const [, , third] = await receiver.received(3);
     expect(third === undefined ? '' : bodyOf(third).events.join()).to.equal('step');
-    expect((await next.get('/metrics')).body).to.contain(
-      'latchkey_notifications_total{channel="hook",outcome="delivered"} 1',
+    const delivered = 'latchkey_notifications_total{channel="hook",outcome="delivered"} 1';
+    await eventually('its delivery is counted', 5_000, async () =>
+      (await next.get('/metrics')).body.includes(delivered),
     );
   });
 });

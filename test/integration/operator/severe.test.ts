@@ -88,7 +88,8 @@ describe('severe verdicts on a real apiserver', function () {
       20_000,
       ({ status }) => status.phase === 'Zeroed' && status.weight === 0,
     );
-    expect(zeroed.status.lastDecision?.decision).to.equal('zero');
+    const zero = zeroed.status.history.find(({ decision }) => decision === 'zero'); // the last one may be about the proof
+    expect(zero?.reason).to.equal('SeverityP1');
     expect(scene.workloads.podsOf('auth-api')).to.not.have.length(0);
     scene.workloads.behaviours.set('v2', {});
     await scene.until('it asks for approval', 10_000, (rollout) => rollout.status['approvalNeeded'] !== undefined);
