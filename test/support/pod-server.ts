@@ -75,11 +75,12 @@ export class PodServer {
     await closed;
   }
 
-  /** One request; shares are spread evenly, so that a test's figures are exact. */
+  /** One request. */
   serve(): { isFault: boolean } {
-    const { errorShare = 0, slowShare = 0, loginFailureShare = 0 } = this.#behaviour();
+    const { errorShare = 0, slowShare = 0, loginFailureShare = 0, isRandom = false } = this.#behaviour();
     const index = this.#served++;
-    const hit = (share: number): boolean => Math.floor((index + 1) * share) > Math.floor(index * share);
+    const hit = (share: number): boolean =>
+      isRandom ? Math.random() < share : Math.floor((index + 1) * share) > Math.floor(index * share);
     const isFault = hit(errorShare);
     const seconds = hit(slowShare) ? 0.8 : 0.02;
     const status = isFault ? '500' : '200';

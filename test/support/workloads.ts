@@ -46,6 +46,8 @@ export interface Behaviour {
   /** Does not answer scrapes. */
   readonly silent?: boolean;
   readonly unready?: boolean;
+  /** Whether each request is a throw of dice by the shares; otherwise they are spread evenly, so that a test's figures are exact. */
+  readonly isRandom?: boolean;
 }
 
 const TICK_MS = 50;
