@@ -148,6 +148,7 @@ export class Controller {
       elector: this.#elector,
       sentinel: this.#sentinel,
       signals: this.#signals,
+      complaints: this.#doorbells.complaints.bind(this.#doorbells),
       decisionLog: this.#decisionLog,
       reporter,
       now: clock.now,

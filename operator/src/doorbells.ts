@@ -1,10 +1,12 @@
 /**
- * The four watches and whom they ring for. Run by controller.ts; `ring` puts a key into workqueue.ts.
- * A change of a route or a Deployment rings for each AuthRollout that names it, a RolloutApproval for the one that it names.
+ * The five watches and whom they ring for. Run by controller.ts; `ring` puts a key into workqueue.ts.
+ * A change of a route or a Deployment rings for each AuthRollout that names it, a RolloutApproval or a RolloutComplaint for the one that it names.
  */
 import { z } from 'zod';
 import type { Kubernetes } from './clients/kubernetes.ts';
 import { Reflector } from './clients/reflector.ts';
+import { complaintsAbout, type Reported, readComplaint } from './complaints.ts';
+import type { Complaint } from './core/complaints.ts';
 import { stableNameOf } from './core/revision.ts';
 
 export interface DoorbellOptions {
@@ -43,17 +45,17 @@ export class Doorbells {
   readonly #routes: Reflector<true>;
   readonly #deployments: Reflector<true>;
   readonly #approvals: Reflector<string>;
+  readonly #complaints: Reflector<Reported | undefined>;
 
   constructor(options: DoorbellOptions) {
     this.#options = options;
     const { kubernetes, namespace, onError } = options;
-    const shared = { kubernetes, namespace, onError };
+    const shared = { kubernetes, namespace, onError, metadataOnly: false };
     const neighbour = { ...shared, metadataOnly: true, project: () => true as const };
     this.#rollouts = new Reflector({
       ...shared,
       list: 'listRollouts',
       watch: 'watchRollouts',
-      metadataOnly: false,
       project: (object) => projection.parse(object),
       onChange: (key, seen, before) => this.#rolloutChanged(key, seen, before),
     });
@@ -73,9 +75,15 @@ export class Doorbells {
       ...shared,
       list: 'listApprovals',
       watch: 'watchApprovals',
-      metadataOnly: false,
       project: (object) => namedRollout.parse(object),
-      onChange: (key, seen) => this.#approved(key, seen),
+      onChange: (key, seen) => this.#ringNamed(key, seen),
+    });
+    this.#complaints = new Reflector({
+      ...shared,
+      list: 'listComplaints',
+      watch: 'watchComplaints',
+      project: readComplaint,
+      onChange: (key, seen) => this.#ringNamed(key, seen?.rolloutName),
     });
   }
 
@@ -89,6 +97,11 @@ export class Doorbells {
 
   knows(key: string): boolean {
     return [...this.#rollouts.entries()].some(([known]) => known === key);
+  }
+
+  /** What people reported about this rollout. */
+  complaints(key: string): readonly Complaint[] {
+    return complaintsAbout(key, this.#complaints.entries());
   }
 
   /** Reasons why a watch is not yet usable. */
@@ -113,12 +126,16 @@ export class Doorbells {
     });
   }
 
-  #all(): readonly (readonly [string, Reflector<Projection> | Reflector<true> | Reflector<string>])[] {
+  #all(): readonly (readonly [
+    resource: string,
+    reflector: Reflector<Projection> | Reflector<true> | Reflector<string> | Reflector<Reported | undefined>,
+  ])[] {
     return [
       ['authrollouts', this.#rollouts],
       ['httproutes', this.#routes],
       ['deployments', this.#deployments],
       ['rolloutapprovals', this.#approvals],
+      ['rolloutcomplaints', this.#complaints],
     ];
   }
 
@@ -132,7 +149,7 @@ export class Doorbells {
     if (!isEcho) this.#options.ring(key);
   }
 
-  #approved(changed: string, rolloutName: string | undefined): void {
+  #ringNamed(changed: string, rolloutName: string | undefined): void {
     if (rolloutName === undefined) return;
     const [namespace = ''] = changed.split('/');
     const key = `${namespace}/${rolloutName}`;

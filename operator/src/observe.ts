@@ -8,6 +8,7 @@ import type { CallName, Kubernetes } from './clients/kubernetes.ts';
 import type { LeaseElector } from './clients/lease.ts';
 import { deposed } from './clients/lease.ts';
 import { checksDue, checkWindowMs } from './core/checks-due.ts';
+import type { Complaint } from './core/complaints.ts';
 import type { Observation, PodTemplate, RouteView } from './core/observation.ts';
 import { canaryServiceOf, REVISION_LABEL, stableNameOf, stableServiceOf } from './core/revision.ts';
 import { parseSpec, type Spec } from './core/spec.ts';
@@ -31,6 +32,8 @@ export interface ObserveParts {
   readonly elector: LeaseElector;
   readonly sentinel: Sentinel;
   readonly signals: Signals;
+  /** What people reported about a rollout, by its key. */
+  readonly complaints: (key: string) => readonly Complaint[];
   readonly now: () => number;
   /** ACCEPT_UNGUARDED_APPROVALS. */
   readonly acceptUnguarded: boolean;
@@ -159,6 +162,7 @@ async function toObservation(
     approvals,
     sentinel: parts.sentinel.view(key),
     signals: parts.signals.view(key),
+    complaints: parts.complaints(key),
   };
 }
 

@@ -281,7 +281,12 @@ export async function preparedApiserver(): Promise<TestApiserver> {
 async function prepare(): Promise<TestApiserver> {
   const server = await testApiserver();
   await serveDefinitions(server);
-  for (const path of [`${ROLLOUTS}/authrollouts`, `${ROLLOUTS}/rolloutapprovals`, `${GATEWAY}/httproutes`]) {
+  for (const path of [
+    `${ROLLOUTS}/authrollouts`,
+    `${ROLLOUTS}/rolloutapprovals`,
+    `${ROLLOUTS}/rolloutcomplaints`,
+    `${GATEWAY}/httproutes`,
+  ]) {
     await eventually(`${path} is served`, 15_000, async () => {
       return await server.request('GET', path).then(
         () => true,

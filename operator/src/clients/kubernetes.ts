@@ -37,6 +37,8 @@ export const CALLS = {
   watchApprovals: { ...rollouts, resource: 'rolloutapprovals', verb: 'watch' },
   /** Only ever as a dry run: would a forged approval be refused? */
   dryRunApproval: { ...rollouts, resource: 'rolloutapprovals', verb: 'create' },
+  listComplaints: { ...rollouts, resource: 'rolloutcomplaints', verb: 'list' },
+  watchComplaints: { ...rollouts, resource: 'rolloutcomplaints', verb: 'watch' },
   getRoute: { ...gateway, resource: 'httproutes', verb: 'get' },
   listRoutes: { ...gateway, resource: 'httproutes', verb: 'list' },
   watchRoutes: { ...gateway, resource: 'httproutes', verb: 'watch' },

@@ -21,6 +21,7 @@ import {
   unknownFinding,
   type Verdict,
 } from './checks.ts';
+import { reportedComplaints } from './complaints.ts';
 import { provesAbove } from './evidence.ts';
 import type { Observation, Sample, StepSamples } from './observation.ts';
 import type { Tally } from './sequential.ts';
@@ -49,27 +50,34 @@ export function judge(observation: Observation): Judgement {
   const matrix = matrixOf(observation);
   if (matrix === undefined)
     return { sentinel: judged([], 'sentinel', 0), step: undefined, alerts: judgeAlerts(observation.signals) };
-  const { status, sentinel, samples, nowMs } = observation;
+  const { status, sentinel, samples, nowMs, complaints = [] } = observation;
+  const reported = reportedComplaints(complaints, status?.revision, { matrix, nowMs });
   const sinceMs = status?.stepStartedAt === undefined ? undefined : Date.parse(status.stepStartedAt);
   const knownSilentMs = status?.silentSince === undefined ? undefined : Date.parse(status.silentSince);
   return {
-    sentinel: judgeSentinel(sentinel, matrix, { nowMs, sinceMs, silentSinceMs: knownSilentMs }),
-    step: samples === undefined ? undefined : judgeStep(samples, sentinel, matrix, status?.weight ?? 0),
+    sentinel: judgeSentinel(sentinel, matrix, { nowMs, sinceMs, silentSinceMs: knownSilentMs, reported }),
+    step: samples && judgeStep(samples, sentinel, matrix, { weight: status?.weight ?? 0, reported }),
     alerts: judgeAlerts(observation.signals),
   };
 }
 
-/** `sinceMs`: start of the step, earlier counts are another step's. `silentSinceMs`: silence known from before a restart. */
-export type SentinelTimes = {
+/**
+ * `sinceMs`: start of the step, earlier counts are another step's. `silentSinceMs`: silence known from before a restart. `reported`:
+ * complaints that people brought; the sentinel's own look each second knows none, a complaint rings for a pass itself.
+ */
+export type SentinelContext = {
   readonly nowMs: number;
   readonly sinceMs: number | undefined;
   readonly silentSinceMs: number | undefined;
+  readonly reported?: number;
 };
 
 /** What the sentinel calls each second: a failing verdict interrupts the running pass of the rollout. */
-export function judgeSentinel(view: SentinelView | undefined, matrix: Matrix, times: SentinelTimes): Judged {
+export function judgeSentinel(view: SentinelView | undefined, matrix: Matrix, times: SentinelContext): Judged {
+  const { reported = 0 } = times;
   if (view === undefined || times.nowMs - view.takenAtMs > SENTINEL_FRESH_MS) {
-    return judged([unknownFinding('serviceDown', 'NoSentinel')], 'sentinel', 0);
+    const unknown = unknownFinding('serviceDown', 'NoSentinel');
+    return judged(reported > 0 ? [unknown, severeOnly(checkComplaints(reported, matrix))] : [unknown], 'sentinel', 0);
   }
   const spans = view.spans.filter((span, index) => index === 0 || startsWithin(span, view, times.sinceMs));
   const proofs = proofsOf(view.evidence, matrix);
@@ -86,8 +94,8 @@ export function judgeSentinel(view: SentinelView | undefined, matrix: Matrix, ti
     worstOf(spans, (span) => checkDatabaseErrors(span.canary.databaseErrors, span.spanMs, matrix)),
     worstOf(
       spans.filter((span) => span.spanMs <= matrix.complaints.windowMs),
-      (span) => checkComplaints(span.canary.complaints, matrix),
-    ),
+      (span) => checkComplaints(span.canary.complaints + reported, matrix),
+    ) ?? (reported > 0 ? checkComplaints(reported, matrix) : undefined),
   ];
   return judged(findings.filter((finding) => finding !== undefined).map(severeOnly), 'sentinel', SENTINEL_FRESH_MS);
 }
@@ -115,7 +123,12 @@ function eitherProof(trial: RateProof, { bad, total }: Tally, matrix: Matrix): R
   return { ...trial, isOver };
 }
 
-function judgeStep(samples: StepSamples, view: SentinelView | undefined, matrix: Matrix, weight: number): Judged {
+function judgeStep(
+  samples: StepSamples,
+  view: SentinelView | undefined,
+  matrix: Matrix,
+  { weight, reported }: { readonly weight: number; readonly reported: number },
+): Judged {
   const { requests, serverErrors, slow, databaseErrors, complaints, dataLoss } = samples;
   const proofs = proofsOf(view?.evidence ?? evidenceOf(newTrial), matrix);
   const findings = [
@@ -139,7 +152,7 @@ function judgeStep(samples: StepSamples, view: SentinelView | undefined, matrix:
     known('databaseErrors', [databaseErrors], ([errors = 0]) =>
       checkDatabaseErrors(errors, samples.databaseWindowMs, matrix),
     ),
-    known('complaints', [complaints], ([count = 0]) => checkComplaints(count, matrix)),
+    known('complaints', [complaints], ([count = 0]) => checkComplaints(count + reported, matrix)),
     known('dataLoss', [dataLoss], ([signals = 0]) => checkDataLoss(signals, matrix)),
   ];
   return judged(findings, 'prometheus', samples.windowMs);
@@ -176,7 +189,7 @@ function startsWithin(span: SpanView, view: SentinelView, sinceMs: number | unde
   return sinceMs === undefined || view.takenAtMs - span.spanMs >= sinceMs - SENTINEL_FRESH_MS;
 }
 
-function silenceMs(view: SentinelView, { nowMs, sinceMs, silentSinceMs }: SentinelTimes): number | undefined {
+function silenceMs(view: SentinelView, { nowMs, sinceMs, silentSinceMs }: SentinelContext): number | undefined {
   if (view.silentSinceMs === undefined) return undefined;
   const ownMs = Math.max(view.silentSinceMs, sinceMs ?? 0);
   return Math.max(0, nowMs - Math.min(ownMs, silentSinceMs ?? ownMs));

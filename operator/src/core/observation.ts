@@ -4,6 +4,7 @@
  */
 
 import type { ApprovalsView } from './approval.ts';
+import type { Complaint } from './complaints.ts';
 import type { Severity } from './matrix.ts';
 import type { SpecReading } from './spec.ts';
 import type { Status } from './status.ts';
@@ -165,4 +166,6 @@ export type Observation = {
   readonly sentinel: SentinelView | undefined;
   /** What Alertmanager says is firing, the worst first; at most 20. */
   readonly signals: readonly SignalView[];
+  /** The newest RolloutComplaints about this rollout, of whatever revision; absent in records of an operator that knew none. */
+  readonly complaints?: readonly Complaint[];
 };

@@ -1,11 +1,12 @@
-/** The CustomResourceDefinitions, AuthRollout, RolloutApproval and DecisionLog, from their zod schemas. generate.ts writes them into files. */
+/** The CustomResourceDefinitions, AuthRollout, RolloutApproval, RolloutComplaint and DecisionLog, from their zod schemas. generate.ts writes them into files. */
 
 import * as z from 'zod';
 import { approvalSpecSchema } from '../core/approval-schema.ts';
+import { complaintSpecSchema } from '../core/complaint-schema.ts';
 import { decisionLogSchema } from '../core/decision-log-schema.ts';
 import { specSchema } from '../core/spec-schema.ts';
 import { statusSchema } from '../core/status.ts';
-import { APPROVAL_RULES, type CelRule, ROLLOUT_RULES } from './rules.ts';
+import { APPROVAL_RULES, type CelRule, COMPLAINT_RULES, ROLLOUT_RULES } from './rules.ts';
 import { type Schema, toStructural } from './structural.ts';
 
 type Column = { readonly name: string; readonly type: string; readonly jsonPath: string };
@@ -80,6 +81,31 @@ const APPROVAL: Definition = {
   hasStatus: false,
 };
 
+const COMPLAINT: Definition = {
+  file: 'crd-rolloutcomplaints.yaml',
+  sources: 'complaint-schema.ts',
+  names: {
+    kind: 'RolloutComplaint',
+    listKind: 'RolloutComplaintList',
+    plural: 'rolloutcomplaints',
+    singular: 'rolloutcomplaint',
+    shortNames: ['rcompl'],
+  },
+  object: z
+    .object({ apiVersion: text, kind: text, spec: complaintSpecSchema })
+    .describe('What users complain of about one revision of an AuthRollout, counted by its matrix.'),
+  rules: COMPLAINT_RULES,
+  columns: [
+    { name: 'Rollout', type: 'string', jsonPath: '.spec.rolloutName' },
+    { name: 'Count', type: 'integer', jsonPath: '.spec.count' },
+    { name: 'By', type: 'string', jsonPath: '.spec.by' },
+    { name: 'Revision', type: 'string', jsonPath: '.spec.revision' },
+    { name: 'Reason', type: 'string', jsonPath: '.spec.reason' },
+    AGE,
+  ],
+  hasStatus: false,
+};
+
 const LOG: Definition = {
   file: 'crd-decisionlogs.yaml',
   sources: 'decision-log-schema.ts',
@@ -100,7 +126,7 @@ const LOG: Definition = {
   hasStatus: false,
 };
 
-export const DEFINITIONS: readonly Definition[] = [ROLLOUT, APPROVAL, LOG];
+export const DEFINITIONS: readonly Definition[] = [ROLLOUT, APPROVAL, COMPLAINT, LOG];
 
 export function manifestOf(definition: Definition, annotations: Readonly<Record<string, string>>): Schema {
   const { names, columns, hasStatus } = definition;

@@ -1,5 +1,5 @@
 /**
- * Writes what the cluster must know, from the code that uses it: the CustomResourceDefinitions and the policy that guards approvals,
+ * Writes what the cluster must know, from the code that uses it: the CustomResourceDefinitions and the policies that guard what people write,
  * in k8s/ for kubectl users and as templates of the chart. And the decision matrix as a page.
  * `node operator/src/crd/generate.ts` writes, `--check` fails when a file is stale.
  */
@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { approvalPolicy } from './approval-policy.ts';
+import { admissionPolicies } from './approval-policy.ts';
 import { decisionTable } from './decision-table.ts';
 import { DEFINITIONS, manifestOf } from './definitions.ts';
 import type { Schema } from './structural.ts';
@@ -29,10 +29,10 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ];
   });
   const source = 'operator/src/crd/approval-policy.ts';
-  const template = `{{- if .Values.approvals.policy }}\n${textOf(approvalPolicy(KEPT), source)}{{- end }}\n`;
+  const template = `{{- if .Values.approvals.policy }}\n${textOf(admissionPolicies(KEPT), source)}{{- end }}\n`;
   return new Map([
     ...definitions,
-    ['k8s/approval-policy.yaml', textOf(approvalPolicy({}), source)],
+    ['k8s/approval-policy.yaml', textOf(admissionPolicies({}), source)],
     [`${TEMPLATES}/approval-policy.yaml`, template],
     ['docs/decision-table.md', decisionTable()],
   ]);

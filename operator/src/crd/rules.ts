@@ -92,3 +92,7 @@ export const ROLLOUT_RULES: Readonly<Record<string, readonly CelRule[]>> = {
 export const APPROVAL_RULES: Readonly<Record<string, readonly CelRule[]>> = {
   spec: [{ rule: 'self == oldSelf', message: 'an approval cannot be changed: delete it and create another' }],
 };
+
+export const COMPLAINT_RULES: Readonly<Record<string, readonly CelRule[]>> = {
+  spec: [{ rule: 'self == oldSelf', message: 'a complaint cannot be changed: delete it and create another' }],
+};

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { makeApproval } from './approving.ts';
 import { abort, retry, setWeight } from './ceiling.ts';
 import { type CommandDeps, json, lines, type Terminal } from './command.ts';
+import { complain } from './complaining.ts';
 import { completionScript } from './completion.ts';
 import { conclusionOf, EXIT, exitCodeOf } from './conclusion.ts';
 import { showPlan } from './plan.ts';
@@ -24,6 +25,8 @@ export function runCommand(deps: CommandDeps): Promise<number> {
       return showHistory(deps);
     case 'approve':
       return approve(deps);
+    case 'complain':
+      return complain(deps);
     case 'pause':
       return setPaused(deps, true);
     case 'resume':

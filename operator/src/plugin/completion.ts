@@ -43,14 +43,15 @@ const ONLY_FOR: Readonly<Record<string, readonly Command[]>> = {
   'all-namespaces': ['list'],
   watch: ['status'],
   as: ['approve'],
-  reason: ['approve'],
+  reason: ['approve', 'complain'],
+  count: ['complain'],
   'valid-for': ['approve'],
   file: ['plan', 'verify', 'replay', 'diff'],
   policy: ['replay'],
   'requests-per-second': ['plan'],
   failing: ['plan'],
   operator: ['plan'],
-  'dry-run': ['approve', 'pause', 'resume', 'abort', 'set-weight', 'retry'],
+  'dry-run': ['approve', 'complain', 'pause', 'resume', 'abort', 'set-weight', 'retry'],
 };
 
 const VALUES: Readonly<Record<string, readonly string[]>> = {

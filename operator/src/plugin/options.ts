@@ -1,6 +1,7 @@
 /** What the command line asks for. Called by main.ts first; commands.ts reads the result. */
 import { parseArgs } from 'node:util';
 import { APPROVAL_LIMITS, type ApprovalRole } from '../core/approval-schema.ts';
+import { COMPLAINT_LIMITS } from '../core/complaint-schema.ts';
 import { DURATION_PATTERN, durationToMs } from '../core/duration.ts';
 
 export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
@@ -11,6 +12,7 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
   plan [NAME] [-f FILE] what it would do: times, requests, what it can notice, the route's change, rights, queries;
                     of a manifest that nobody has applied, or of one that runs; changes nothing
   approve NAME      open the way up that a P1 or P2 has closed; needs --as and --reason
+  complain NAME     report what users say of the version that runs; counts like the API's own complaints; needs --reason
   pause NAME        hold every way up; taking traffic away is never paused
   resume NAME       undo pause
   abort NAME        weight 0 at once, pods kept, until retry
@@ -29,7 +31,8 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
   -o, --output FORMAT   text (default) or json
   -w, --watch           status: until promoted (exit 0) or taken back (exit 3)
       --as ROLE         approve: on-call or team-lead, as status says
-      --reason TEXT     approve: why, at most 512 characters; kept in the object
+      --reason TEXT     approve, complain: why, at most 512 characters; kept in the object
+      --count N         complain: how many users, at most 100 (default: 1)
       --valid-for TIME  approve: until when it counts, at most 24h (default: 1h)
   -f, --file FILE       plan: the manifest; verify, replay, diff: a file of the operator's JSON lines; - is standard input
       --policy FILE     replay: an AuthRollout, or only spec.matrix, spec.schedule, … of one
@@ -47,6 +50,7 @@ export const COMMANDS = [
   'status',
   'history',
   'approve',
+  'complain',
   'pause',
   'resume',
   'abort',
@@ -81,6 +85,8 @@ export interface Options {
   readonly role: ApprovalRole | undefined;
   readonly reason: string | undefined;
   readonly validForMs: number;
+  /** Of complain. */
+  readonly count: number;
   /** Given for set-weight. */
   readonly weight: number | undefined;
   /** Of plan, as the following are. */
@@ -129,7 +135,9 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     file: values.file,
     policies: policiesOf(command, operands, values.policy),
     ...plannedOf(values),
-    ...(command === 'approve' ? approvalOf(values) : { role: undefined, reason: undefined, validForMs: 0 }),
+    count: command === 'complain' ? countOf(values.count) : 1,
+    ...(command === 'approve' ? approvalOf(values) : { role: undefined, validForMs: 0 }),
+    reason: command === 'approve' || command === 'complain' ? reasonOf(command, values.reason) : undefined,
   };
 }
 
@@ -143,6 +151,7 @@ export const OPTIONS = {
   watch: { type: 'boolean', short: 'w' },
   as: { type: 'string' },
   reason: { type: 'string' },
+  count: { type: 'string', default: '1' },
   'valid-for': { type: 'string', default: '1h' },
   file: { type: 'string', short: 'f' },
   policy: { type: 'string' },
@@ -208,20 +217,29 @@ function outputOf(text: string): 'text' | 'json' {
   throw new UsageError(`--output ${text}: use text or json`);
 }
 
-function approvalOf(values: {
-  readonly as?: string | undefined;
-  readonly reason?: string | undefined;
-  readonly 'valid-for': string;
-}): Pick<Options, 'role' | 'reason' | 'validForMs'> {
-  const { as: role, reason = '', 'valid-for': validFor } = values;
-  if (role !== 'on-call' && role !== 'team-lead') throw new UsageError('approve: say --as on-call or --as team-lead');
-  if (reason === '') throw new UsageError('approve: say why with --reason "…"');
+function reasonOf(command: Command, reason = ''): string {
+  if (reason === '') throw new UsageError(`${command}: say why with --reason "…"`);
   const most = APPROVAL_LIMITS.reason;
   if (reason.length > most) throw new UsageError(`--reason: ${reason.length} characters, at most ${most}`);
   if (!/^\P{Cc}*$/u.test(reason)) throw new UsageError('--reason: write one line');
+  return reason;
+}
+
+function countOf(text: string): number {
+  const count = Number(text);
+  if (/^[0-9]+$/.test(text) && count >= 1 && count <= COMPLAINT_LIMITS.count) return count;
+  throw new UsageError(`--count ${text}: write how many users complain, 1 to ${COMPLAINT_LIMITS.count}`);
+}
+
+function approvalOf(values: {
+  readonly as?: string | undefined;
+  readonly 'valid-for': string;
+}): Pick<Options, 'role' | 'validForMs'> {
+  const { as: role, 'valid-for': validFor } = values;
+  if (role !== 'on-call' && role !== 'team-lead') throw new UsageError('approve: say --as on-call or --as team-lead');
   const validForMs = durationToMs(validFor);
   if (!DURATION_PATTERN.test(validFor) || validForMs === 0 || validForMs > APPROVAL_LIMITS.validForMs) {
     throw new UsageError(`--valid-for ${validFor}: write a duration such as 30m or 1h, at most 24h`);
   }
-  return { role, reason, validForMs };
+  return { role, validForMs };
 }

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { Transport } from '../clients/transport.ts';
 import type { ApprovalSpec } from '../core/approval-schema.ts';
+import type { ComplaintSpec } from '../core/complaint-schema.ts';
 import { parseSpec, type Spec } from '../core/spec.ts';
 import { parseStatus, type Status } from '../core/status.ts';
 
@@ -106,18 +107,28 @@ export class Rollouts {
     return rolloutOf(answer);
   }
 
-  /** Makes a RolloutApproval that goes when its rollout goes. @throws {ApiError} */
-  async approve(
+  /** Makes a RolloutApproval. @throws {ApiError} */
+  async approve(rollout: Rollout, spec: ApprovalSpec, how: { readonly dryRun: boolean }): Promise<void> {
+    await this.#makeFor(rollout, { kind: 'RolloutApproval', plural: 'rolloutapprovals', spec }, how);
+  }
+
+  /** Makes a RolloutComplaint. @throws {ApiError} */
+  async complain(rollout: Rollout, spec: ComplaintSpec, how: { readonly dryRun: boolean }): Promise<void> {
+    await this.#makeFor(rollout, { kind: 'RolloutComplaint', plural: 'rolloutcomplaints', spec }, how);
+  }
+
+  /** An object that goes when its rollout goes. */
+  async #makeFor(
     { namespace, name, uid }: Rollout,
-    spec: ApprovalSpec,
+    made: { readonly kind: string; readonly plural: string; readonly spec: unknown },
     { dryRun }: { readonly dryRun: boolean },
   ): Promise<void> {
     const [apiVersion, kind] = ['latchkey.dev/v1alpha1', 'AuthRollout'];
     const metadata = { generateName: `${name.slice(0, 200)}-`, ownerReferences: [{ apiVersion, kind, name, uid }] };
     await this.#transport.send({
       method: 'POST',
-      path: `${pathOf(namespace, undefined, 'rolloutapprovals')}?${writeQuery(dryRun)}`,
-      body: { apiVersion, kind: 'RolloutApproval', metadata, spec },
+      path: `${pathOf(namespace, undefined, made.plural)}?${writeQuery(dryRun)}`,
+      body: { apiVersion, kind: made.kind, metadata, spec: made.spec },
       deadlineMs: DEADLINE_MS,
     });
   }

@@ -10,6 +10,7 @@ const HEALTHS: readonly Health[] = [
   'P2',
   'P3',
   'complaints',
+  'reported',
   'blind',
   'thin',
   'silent',

@@ -138,6 +138,12 @@ function signals({ health, nowMs }: World): Observation['signals'] {
   return [{ name: 'Alert', severity: health === 'alertP0' ? 'P0' : 'P2', sinceMs: nowMs }];
 }
 
+/** Five users, a minute ago, by way of the support desk. */
+function complaints({ health, status, nowMs }: World): Observation['complaints'] {
+  const { revision } = status ?? {};
+  return health === 'reported' && revision !== undefined ? [{ revision, createdAtMs: nowMs - 60_000, count: 5 }] : [];
+}
+
 /** What a leader with this token sees now. */
 export function observe(world: World, token = world.leaseToken): Observation {
   const { target, stable, services, status } = world;
@@ -168,6 +174,7 @@ export function observe(world: World, token = world.leaseToken): Observation {
     approvals: status?.approvalNeeded === undefined ? undefined : world.approvals,
     sentinel: sentinelView(world),
     signals: signals(world),
+    complaints: complaints(world) ?? [],
   };
   return checksDue(bare) ? { ...bare, samples: stepSamples(world) } : bare;
 }

@@ -18,6 +18,7 @@ export type Health =
   | 'P2'
   | 'P3'
   | 'complaints'
+  | 'reported'
   | 'blind'
   | 'thin'
   | 'silent'
