@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import type { ContainerImage } from './core/decision-record.ts';
 import type { BackendView, DeploymentView, PodTemplate, RouteView, ServiceView } from './core/observation.ts';
 import { REVISION_LABEL, revisionOf } from './core/revision.ts';
 import { FENCE_ANNOTATION, WRITE_ANNOTATION } from './core/route-record.ts';
@@ -205,14 +206,25 @@ const podObject = z.looseObject({
       }),
     ),
   }),
-  status: z.looseObject({ phase: z.string().optional(), podIP: z.string().optional() }).prefault({}),
+  status: z
+    .looseObject({
+      phase: z.string().optional(),
+      podIP: z.string().optional(),
+      containerStatuses: z
+        .array(z.looseObject({ name: z.string(), imageID: z.string().default('') }))
+        .nullish()
+        .catch([]),
+    })
+    .prefault({}),
 });
 
-/** A pod as the sentinel needs it. */
+/** A pod as the sentinel needs it, and what it runs. */
 export interface PodRead {
   readonly pod: string;
   readonly createdAtMs: number;
   readonly url: string;
+  /** As the kubelet names them, by digest: a tag may be moved, and what ran is what was judged. */
+  readonly images: readonly ContainerImage[];
 }
 
 /**
@@ -228,5 +240,7 @@ export function readPod(object: unknown, port: string, path: string): PodRead | 
   // A pod without the named port exists and does not answer: port 0 refuses every connection.
   const number = ports.find(({ name }) => name === port)?.containerPort ?? 0;
   const host = podIP.includes(':') ? `[${podIP}]` : podIP;
-  return { pod: meta.name, createdAtMs: Date.parse(meta.creationTimestamp), url: `http://${host}:${number}${path}` };
+  const url = `http://${host}:${number}${path}`;
+  const images = (status.containerStatuses ?? []).map(({ name, imageID }) => ({ container: name, image: imageID }));
+  return { pod: meta.name, createdAtMs: Date.parse(meta.creationTimestamp), url, images };
 }

@@ -9,6 +9,7 @@ import type { LeaseElector } from './clients/lease.ts';
 import { deposed } from './clients/lease.ts';
 import { checksDue, checkWindowMs } from './core/checks-due.ts';
 import type { Complaint } from './core/complaints.ts';
+import type { ContainerImage } from './core/decision-record.ts';
 import type { Observation, PodTemplate, RouteView } from './core/observation.ts';
 import { canaryServiceOf, REVISION_LABEL, stableNameOf, stableServiceOf } from './core/revision.ts';
 import { parseSpec, type Spec } from './core/spec.ts';
@@ -39,7 +40,7 @@ export interface ObserveParts {
   readonly acceptUnguarded: boolean;
 }
 
-/** What act.ts needs beside the observation. */
+/** What act.ts and the record need beside the observation. */
 export interface Handles {
   readonly namespace: string;
   readonly rollout: {
@@ -52,6 +53,8 @@ export interface Handles {
   readonly status: unknown;
   readonly spec: Spec | undefined;
   readonly resourceVersions: ReadonlyMap<string, string>;
+  /** By digest. */
+  readonly runningImages: readonly ContainerImage[];
 }
 
 export interface Seen {
@@ -123,6 +126,7 @@ export async function observe(
     status: rollout.status,
     spec: usable,
     resourceVersions,
+    runningImages: parts.sentinel.runningImages(key),
   };
   return { observation, handles };
 }

@@ -26,7 +26,14 @@ export function draftOf({ seen, judgement, decision, outcome }: Decided, pod: st
   const { observation } = seen;
   const actor = { pod, version: manifest.version };
   const images = imagesOf(observation.target?.template);
-  return recordOf(observation, judgement, decision, { actor, images, queries: queriesOf(seen), outcome });
+  const { runningImages } = seen.handles;
+  return recordOf(observation, judgement, decision, {
+    actor,
+    images,
+    runningImages,
+    queries: queriesOf(seen),
+    outcome,
+  });
 }
 
 /** The same text that was asked: it follows from the spec and the window of the samples. */

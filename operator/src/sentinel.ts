@@ -8,6 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { countersOf, FAMILIES } from './api-metrics.ts';
 import { scrapePods } from './clients/pods.ts';
+import type { ContainerImage } from './core/decision-record.ts';
 import { judgeSentinel } from './core/judge.ts';
 import type { Labels } from './core/observation.ts';
 import type { Matrix } from './core/spec.ts';
@@ -67,6 +68,9 @@ const ROUND_MS = 1_000;
 const MAX_STABLE_PODS = 20;
 /** Beyond this a scrape a second and a pod is Prometheus's trade, and one thread's parsing would come to tens of ms a round. */
 const MAX_CANARY_PODS = 200;
+
+/** A pod has a handful of containers; more than one image of each is a tag that was moved in the middle of a run. */
+const MAX_IMAGES = 20;
 
 interface Followed {
   watched: Watched;
@@ -146,6 +150,19 @@ export class Sentinel {
   replicaSets(key: string): readonly string[] {
     const pods = this.#followed.get(key)?.canary.pods() ?? [];
     return [...new Set(pods.map(({ pod }) => pod.slice(0, pod.lastIndexOf('-'))))].toSorted();
+  }
+
+  /** What the canary's pods run, each image once; empty while the pods are not known. */
+  runningImages(key: string): readonly ContainerImage[] {
+    const found = new Map<string, ContainerImage>();
+    for (const { images } of this.#followed.get(key)?.canary.pods() ?? []) {
+      for (const running of images)
+        if (running.image !== '') found.set(`${running.container} ${running.image}`, running);
+    }
+    return [...found]
+      .toSorted(([left], [right]) => (left < right ? -1 : 1))
+      .map(([, running]) => running)
+      .slice(0, MAX_IMAGES);
   }
 
   /** When the breach that a lowering write answers was seen; reading it ends it. */

@@ -52,6 +52,10 @@ export interface Behaviour {
 
 const TICK_MS = 50;
 
+/** What a registry would say of an image, were there one. */
+export const digestOf = (image: string): string =>
+  `latchkey/api@sha256:${createHash('sha256').update(image).digest('hex')}`;
+
 export class Workloads {
   readonly server: TestApiserver;
   readonly namespace: string;
@@ -196,7 +200,14 @@ export class Workloads {
     };
     const path = `/api/v1/namespaces/${this.namespace}/pods`;
     await this.server.request('POST', path, body);
-    const status = { phase: 'Running', podIP: pod.address, podIPs: [{ ip: pod.address }] };
+    const containerStatuses = template.spec.containers.map(({ image }) => ({
+      name: 'api',
+      image,
+      imageID: digestOf(image),
+      ready: true,
+      restartCount: 0,
+    }));
+    const status = { phase: 'Running', podIP: pod.address, podIPs: [{ ip: pod.address }], containerStatuses };
     await this.server.request('PATCH', `${path}/${pod.name}/status`, { status }, 'application/merge-patch+json');
     pod.isUp = true;
   }

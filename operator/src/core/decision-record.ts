@@ -37,7 +37,10 @@ export type DecisionDraft = {
   readonly rollout: { readonly namespace: string; readonly name: string; readonly uid: string };
   readonly actor: RecordActor;
   readonly revision: string;
+  /** As the template names them. */
   readonly images: readonly ContainerImage[];
+  /** What the canary's pods run, by digest; absent while no pod was known. */
+  readonly runningImages?: readonly ContainerImage[];
   /** PromQL by the name of its sample; absent when this pass ran no checks. */
   readonly queries?: Readonly<Record<string, string>>;
   /** Plain JSON; `fromJson` makes it an observation again. */
@@ -62,6 +65,7 @@ export type RecordedDecision = {
 export type PassFacts = {
   readonly actor: Omit<RecordActor, 'token' | 'person'>;
   readonly images: readonly ContainerImage[];
+  readonly runningImages: readonly ContainerImage[];
   readonly queries: Readonly<Record<string, string>> | undefined;
   readonly outcome: Outcome;
 };
@@ -82,6 +86,7 @@ export function recordOf(
     actor: { ...facts.actor, token: observation.leader.token, ...(person === undefined ? {} : { person }) },
     revision: decision.run.revision,
     images: facts.images,
+    ...(facts.runningImages.length === 0 ? {} : { runningImages: facts.runningImages }),
     ...(facts.queries === undefined ? {} : { queries: facts.queries }),
     observation: toJson(reduced(observation)),
     judgement: toJson(judgement),

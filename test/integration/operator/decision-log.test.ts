@@ -14,6 +14,7 @@ import { eventually } from '../../support/eventually.ts';
 import { FaultProxy } from '../../support/fault-proxy.ts';
 import type { OperatorProcess } from '../../support/operator.ts';
 import { Scene } from '../../support/rollout-scene.ts';
+import { digestOf } from '../../support/workloads.ts';
 
 const PLUGIN = fileURLToPath(new URL('../../../operator/src/plugin/main.ts', import.meta.url));
 const QUICK = [
@@ -79,6 +80,7 @@ describe('the decision log', function () {
     expect(rollback.decision).to.deep.include({ reason: 'SeverityP0', severity: 'P0' });
     expect(rollback.decision.write).to.include({ weight: 0 });
     expect(rollback['images']).to.deep.equal([{ container: 'api', image: 'latchkey/api:v3' }]);
+    expect(rollback['runningImages']).to.deep.equal([{ container: 'api', image: digestOf('latchkey/api:v3') }]);
     const checked = await recorded('a check', (record) => record['queries'] !== undefined);
     expect(JSON.stringify(checked['queries'])).to.include('http_requests_total');
     await scene.until('all is told', 20_000, ({ status }) => JSON.stringify(status['zero'] ?? {}).includes('provenAt'));

@@ -26,6 +26,7 @@ function draft(number: number): DecisionDraft {
   const facts = {
     actor: { pod: 'p', version: '1' },
     images: [],
+    runningImages: [],
     queries: undefined,
     outcome: { kind: 'done' as const },
   };

@@ -23,6 +23,13 @@ describe('a pod of the canary', () => {
     expect(url(pod({ deletionTimestamp: '2026-01-01T00:01:00Z' }, {}))).to.equal(undefined);
   });
 
+  it('says what it runs as its kubelet does, by digest', () => {
+    const imageID = 'registry.example/api@sha256:0123';
+    const running = readPod(pod({}, { containerStatuses: [{ name: 'api', image: 'api:1', imageID }] }), 'http', '/');
+    expect(running?.images).to.deep.equal([{ container: 'api', image: imageID }]);
+    expect(readPod(pod({}, { containerStatuses: 'nonsense' }), 'http', '/')?.images).to.deep.equal([]);
+  });
+
   it('counts as one that does not answer when it has no such port', () => {
     expect(readPod(pod({}, {}), 'metrics', '/')?.url).to.equal('http://10.0.0.7:0/');
   });

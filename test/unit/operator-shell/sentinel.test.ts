@@ -77,7 +77,7 @@ describe('sentinel', () => {
     return { made, rings };
   }
 
-  const pods = (): PodRead[] => [{ pod: 'auth-api-1-a', createdAtMs: Date.now(), url }];
+  const pods = (): PodRead[] => [{ pod: 'auth-api-1-a', createdAtMs: Date.now(), url, images: [] }];
 
   it('rings the urgent lane on the first batch that shows a severe fault, and stays silent before', async () => {
     const { made, rings } = sentinel(pods);

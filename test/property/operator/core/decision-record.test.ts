@@ -19,6 +19,7 @@ import { failed, later, PASS, zeroed } from '../../../support/operator-core/situ
 const FACTS = {
   actor: { pod: 'operator-0', version: '0.1.0' },
   images: [{ container: 'api', image: 'latchkey/api:v2' }],
+  runningImages: [],
   queries: undefined,
   outcome: { kind: 'done' },
 } as const;

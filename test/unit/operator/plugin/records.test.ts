@@ -18,6 +18,7 @@ function draftOf(world: World): DecisionDraft {
   const facts = {
     actor: { pod: 'p', version: '1' },
     images: [],
+    runningImages: [],
     queries: undefined,
     outcome: { kind: 'done' as const },
   };
