@@ -1,9 +1,12 @@
 // Builds what the demo installs: the product's two images from their real Dockerfiles, and the faulty one from test/.
 // Called by demo.ts and by the end-to-end tests; install.ts gets the names.
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundleOperator } from '../../operator/bundle.ts';
 import { LocalClusterError } from '../local/failure.ts';
 import { buildImage } from '../local/images.ts';
+import { paths } from '../local/layout.ts';
 import { run } from '../local/run.ts';
 import type { ImageName } from './install.ts';
 import type { Place } from './place.ts';
@@ -26,10 +29,12 @@ interface Recipe {
   readonly dockerfile: string;
   readonly context: string;
   readonly buildArgs: Readonly<Record<string, string>>;
+  /** What stands for stages that would need a registry. */
+  readonly stages?: () => Promise<Readonly<Record<string, string>>>;
 }
 
 const recipes: readonly Recipe[] = [
-  { image: images.operator, dockerfile: 'operator/Dockerfile', context: '.', buildArgs: {} },
+  { image: images.operator, dockerfile: 'operator/Dockerfile', context: '.', buildArgs: {}, stages: bundledHere },
   { image: images.first, dockerfile: 'api/Dockerfile', context: '.', buildArgs: { APP_VERSION: versions.first } },
   { image: images.healthy, dockerfile: 'api/Dockerfile', context: '.', buildArgs: { APP_VERSION: versions.healthy } },
   {
@@ -50,8 +55,22 @@ export async function buildImages(place: Place, note: (text: string) => void): P
   }
 }
 
-async function buildLocally({ image, dockerfile, context, buildArgs }: Recipe): Promise<void> {
-  await buildImage({ dockerfile: join(root, dockerfile), context: join(root, context), tag: nameOf(image), buildArgs });
+async function buildLocally({ image, dockerfile, context, buildArgs, stages }: Recipe): Promise<void> {
+  await buildImage({
+    dockerfile: join(root, dockerfile),
+    context: join(root, context),
+    tag: nameOf(image),
+    buildArgs,
+    ...(stages === undefined ? {} : { stages: await stages() }),
+  });
+}
+
+/** The `build` stage of operator/Dockerfile, by the same program. */
+async function bundledHere(): Promise<Readonly<Record<string, string>>> {
+  const folder = join(paths.images, 'operator-build');
+  mkdirSync(join(folder, 'app'), { recursive: true });
+  await bundleOperator(join(folder, 'app', 'operator.mjs'));
+  return { build: folder };
 }
 
 async function buildWithDocker({ image, dockerfile, context, buildArgs }: Recipe, cluster: string): Promise<void> {

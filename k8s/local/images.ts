@@ -21,6 +21,8 @@ export interface ImageOptions {
   readonly tag: string;
   readonly buildArgs?: Readonly<Record<string, string>>;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Folders that stand for stages of the Dockerfile, by their names, where there is no registry for what these stages install. */
+  readonly stages?: Readonly<Record<string, string>>;
 }
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
@@ -86,10 +88,11 @@ async function isBuiltWithDocker(options: ImageOptions, name: string): Promise<b
 async function buildWithBuildah(options: ImageOptions, name: string): Promise<void> {
   await ensureBaseImage();
   const isolated = ['--isolation', 'chroot', '--pull-never', '--layers'];
-  // Replaces the Dockerfile's `deps` stage, whose `npm ci` would need a registry.
-  const deps = ['--build-context', `deps=${await productionDependencies(project)}`];
+  // Replaces the Dockerfile's `deps` stage, whose `npm ci` would need a registry, and whatever else the caller has at hand.
+  const stages = { deps: await productionDependencies(project), ...options.stages };
+  const contexts = Object.entries(stages).flatMap(([stage, folder]) => ['--build-context', `${stage}=${folder}`]);
   const what = ['--file', options.dockerfile, '--tag', name, ...settingsOf(options), options.context];
-  await buildah(['bud', ...isolated, ...deps, ...what], buildTimeoutMs);
+  await buildah(['bud', ...isolated, ...contexts, ...what], buildTimeoutMs);
   // Pushed again and again to one folder, an image costs only the layers that are new.
   const layout = join(paths.images, 'layout');
   await buildah(['push', '--disable-compression', name, `oci:${layout}:${name}`], buildTimeoutMs);

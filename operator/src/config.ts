@@ -43,7 +43,7 @@ export type ConfigResult =
 
 export const HELP = `latchkey-operator: moves traffic to a new version along a schedule, and takes it back when the metrics say so.
 
-usage: node operator/src/main.ts [--kubeconfig FILE] [--test-notifications]
+usage: node operator.mjs [--kubeconfig FILE] [--test-notifications]
 
   --kubeconfig FILE      outside a cluster; without it: the pod's service account, or $KUBECONFIG, or ~/.kube/config
   --test-notifications   send a test message to each channel, say what came of it, and end; exit code 1 when one failed

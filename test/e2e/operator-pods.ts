@@ -7,7 +7,7 @@ import { untilTrue } from './until.ts';
 
 const { operatorNamespace, operatorRelease } = names;
 const operatorSelector = `app.kubernetes.io/instance=${operatorRelease}`;
-const operatorProcess = 'operator/src/main.ts';
+const operatorProcess = 'operator.mjs';
 const leasePath = `/apis/coordination.k8s.io/v1/namespaces/${operatorNamespace}/leases/${operatorRelease}`;
 const lease = z.object({ spec: z.object({ holderIdentity: z.string().optional() }) });
 

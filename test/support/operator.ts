@@ -19,6 +19,8 @@ export interface OperatorOptions {
   readonly leaseNamespace?: string;
   /** Empty: all. Default: the namespace. */
   readonly watchNamespace?: string;
+  /** What node runs; the source unless told otherwise. */
+  readonly program?: string;
   /** Beyond what every operator gets. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -50,7 +52,7 @@ export class OperatorProcess {
       LOG_LEVEL: 'debug',
       ...options.env,
     };
-    this.#child = spawn(process.execPath, [MAIN, '--kubeconfig', options.kubeconfig], {
+    this.#child = spawn(process.execPath, [options.program ?? MAIN, '--kubeconfig', options.kubeconfig], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
