@@ -12,6 +12,7 @@ import {
   isPromoted,
   quickSchedule,
   rolloutDeadlineMs,
+  runsAt25,
   untilPromoted,
   upgradeTo,
   useInstallation,
@@ -34,9 +35,10 @@ describe('a rollout whose operator dies', function () {
   async function holdingAt25(): Promise<{ readonly mark: Mark; readonly promotion: Promise<void> }> {
     const { recorder, traffic } = installation();
     const mark = markTraffic(traffic);
+    const isAt25 = runsAt25(recorder);
     const version = await upgradeTo(installation(), { content: 'sound', schedule: handOverSchedule });
     const promotion = untilPromoted(installation(), version);
-    await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ weight }) => weight === 25);
+    await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, isAt25);
     return { mark, promotion };
   }
 

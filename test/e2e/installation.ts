@@ -210,15 +210,11 @@ export async function canaryAt25(
   set: () => Promise<void> = async () => {},
 ): Promise<string> {
   const { recorder } = installation;
-  const before = recorder.record.status?.revision; // an earlier run may still stand at 25 %
+  const isAt25 = runsAt25(recorder);
   const fault = { kind: 'none' };
-  const from = recorder.record.weights.length;
   const version = await upgradeTo(installation, { content: 'faulty', fault, schedule: lastingSchedule });
   await set();
-  await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ status, weights }) => {
-    const weight = weights.slice(from).at(-1)?.weight; // status and route are two watches
-    return status?.phase === 'Progressing' && status.revision !== before && weight === 25;
-  });
+  await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, isAt25);
   return version;
 }
 
@@ -249,6 +245,14 @@ export async function withdraw({ place, recorder }: Installation): Promise<void>
   if (stableImage === undefined) throw new Error('Nothing is installed.');
   await upgradeApi(place, stableImage, { extraEnv: [] }, namespace);
   await recorder.until('The end of the withdrawn run', { deadlineMs: rolloutDeadlineMs }, isPromoted);
+}
+
+/** A condition that holds at 25 % of a run that began after this call. An earlier one may still stand there, and status and route are two watches. */
+export function runsAt25(recorder: Recorder): (record: RolloutRecord) => boolean {
+  const before = recorder.record.status?.revision;
+  const from = recorder.record.weights.length;
+  return ({ status, weights }) =>
+    status?.phase === 'Progressing' && status.revision !== before && weights.slice(from).at(-1)?.weight === 25;
 }
 
 /** A condition that holds in a phase of a run that began after this call. */

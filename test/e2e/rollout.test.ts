@@ -15,6 +15,7 @@ import {
   quickSchedule,
   recordedIn,
   rolloutDeadlineMs,
+  runsAt25,
   untilPromoted,
   upgradeTo,
   useInstallation,
@@ -34,9 +35,10 @@ describe('a healthy rollout', function () {
     const { recorder, traffic, place } = installation();
     const mark = markTraffic(traffic);
     const from = recorder.record.weights.length;
+    const isAt25 = runsAt25(recorder);
     const version = await upgradeTo(installation(), { content: 'sound', schedule });
     const promotion = untilPromoted(installation(), version);
-    await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, ({ weight }) => weight === 25);
+    await recorder.until('25 %', { deadlineMs: rolloutDeadlineMs }, isAt25);
     const sameImage = { repository: images.first.repository, tag: version };
     await upgradeApi(place, sameImage, { route: { annotations: { 'e2e.latchkey.dev/note': version } } }, namespace);
     await promotion;
