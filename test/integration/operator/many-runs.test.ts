@@ -23,9 +23,12 @@ const LASTING = [
 /** What every version does now and then, and a release is not to blame for. */
 const USUAL: Behaviour = { errorShare: 0.0005, loginFailureShare: 0.02, slowShare: 0.01, isRandom: true };
 const NEIGHBOUR_MS = 300;
-/** The moments in which somebody else has the machine: every pod of the node is slow, whatever it runs. */
-const DISTURBED: Behaviour = { ...USUAL, slowShare: 0.3 };
-const DISTURBED_SHARE = 0.2;
+/**
+ * The moments in which somebody else has the machine: every pod of the node is slow, whatever it runs. Three in a hundred answers over all,
+ * so that the p95 of a longer look stays what it is: with more every version is over the runbook's 200 ms, and holding is the right answer.
+ */
+const DISTURBED: Behaviour = { ...USUAL, slowShare: 0.15 };
+const DISTURBED_SHARE = 0.15;
 
 const FAULTS: readonly (readonly [name: string, fault: Behaviour])[] = [
   ['half of all answers fail', { errorShare: 0.5 }],
