@@ -80,7 +80,16 @@ export async function mayApprove(
   namespace: string,
   { username, role }: { readonly username: string; readonly role: 'on-call' | 'team-lead' },
 ): Promise<void> {
-  const name = `latchkey-operator-approve-${role}`;
+  await bindChartRole(server, namespace, { username, name: `latchkey-operator-approve-${role}` });
+  await mayDo(server, username, { namespace, verb: `approve-${role}`, resource: 'authrollouts' });
+}
+
+/** A ClusterRole of the operator's chart, bound to a user in a namespace. `mayDo` waits until RBAC knows. */
+export async function bindChartRole(
+  server: TestApiserver,
+  namespace: string,
+  { username, name }: { readonly username: string; readonly name: string },
+): Promise<void> {
   const chartRole = (await render('latchkey-operator')).find(
     ({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === name,
   );
@@ -91,7 +100,6 @@ export async function mayApprove(
     roleRef: { apiGroup, kind: 'ClusterRole', name },
     subjects: [{ apiGroup, kind: 'User', name: username }],
   });
-  await mayDo(server, username, { namespace, verb: `approve-${role}`, resource: 'authrollouts' });
 }
 
 const review = z.looseObject({ status: z.looseObject({ allowed: z.boolean() }) });

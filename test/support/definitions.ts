@@ -1,10 +1,11 @@
-/** Puts the definitions that operator and charts need onto a test apiserver: HTTPRoute and the four kinds of ours. Called by rollout-scene.ts and test/integration/charts. */
+/** Puts the definitions that operator and charts need onto a test apiserver: HTTPRoute and ours. Called by rollout-scene.ts and test/integration/charts. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { partsFor } from '../../k8s/local/parts.ts';
+import { DEFINITIONS } from '../../operator/src/crd/definitions.ts';
 import type { TestApiserver } from './apiserver.ts';
 
 const crdShape = z.looseObject({
@@ -16,7 +17,7 @@ const SERVED_WITHIN_MS = 20_000;
 export async function serveDefinitions(server: TestApiserver): Promise<void> {
   const { 'gateway-api-crds': folder } = await partsFor(['gateway-api-crds']);
   await createCrd(server, readFileSync(join(folder, 'gateway.networking.k8s.io_httproutes.yaml'), 'utf8'));
-  for (const file of ['crd.yaml', 'crd-rolloutapprovals.yaml', 'crd-rolloutcomplaints.yaml', 'crd-decisionlogs.yaml'])
+  for (const { file } of DEFINITIONS)
     await createCrd(server, readFileSync(new URL(`../../k8s/${file}`, import.meta.url), 'utf8'));
 }
 

@@ -9,10 +9,10 @@ import { approvalSpecSchema } from './approval-schema.ts';
 /** One report may bring what a desk has gathered; more than that in one object is a typing mistake. */
 export const COMPLAINT_LIMITS = { count: 100 } as const;
 
-const { revision, by, reason } = approvalSpecSchema.shape;
+const { rolloutName, revision, by, reason } = approvalSpecSchema.shape;
 
 export const complaintSpecSchema = z.strictObject({
-  rolloutName: z.string().min(1).max(253).describe('The AuthRollout in the same namespace.'),
+  rolloutName,
   revision: revision.describe('The revision that is complained about: status.revision of the AuthRollout.'),
   by: by.describe('Who reports it, by the name that the API server knows: kubectl auth whoami.'),
   reason: reason.describe('What users say.'),

@@ -76,8 +76,8 @@ export type SentinelContext = {
 export function judgeSentinel(view: SentinelView | undefined, matrix: Matrix, times: SentinelContext): Judged {
   const { reported = 0 } = times;
   if (view === undefined || times.nowMs - view.takenAtMs > SENTINEL_FRESH_MS) {
-    const unknown = unknownFinding('serviceDown', 'NoSentinel');
-    return judged(reported > 0 ? [unknown, severeOnly(checkComplaints(reported, matrix))] : [unknown], 'sentinel', 0);
+    const findings = [unknownFinding('serviceDown', 'NoSentinel'), complaintsIn([], reported, matrix)];
+    return judged(findings.filter((finding) => finding !== undefined).map(severeOnly), 'sentinel', 0);
   }
   const spans = view.spans.filter((span, index) => index === 0 || startsWithin(span, view, times.sinceMs));
   const proofs = proofsOf(view.evidence, matrix);
@@ -92,12 +92,18 @@ export function judgeSentinel(view: SentinelView | undefined, matrix: Matrix, ti
     logins &&
       checkAuthFailures(loginsIn(logins.canary), stormiestLogins(spans, matrix), { matrix, proof: proofs.logins }),
     worstOf(spans, (span) => checkDatabaseErrors(span.canary.databaseErrors, span.spanMs, matrix)),
-    worstOf(
-      spans.filter((span) => span.spanMs <= matrix.complaints.windowMs),
-      (span) => checkComplaints(span.canary.complaints + reported, matrix),
-    ) ?? (reported > 0 ? checkComplaints(reported, matrix) : undefined),
+    complaintsIn(spans, reported, matrix),
   ];
   return judged(findings.filter((finding) => finding !== undefined).map(severeOnly), 'sentinel', SENTINEL_FRESH_MS);
+}
+
+/** Those that the pods counted and those that people reported, together; undefined where nobody did either. */
+function complaintsIn(spans: readonly SpanView[], reported: number, matrix: Matrix): Finding | undefined {
+  const counted = worstOf(
+    spans.filter((span) => span.spanMs <= matrix.complaints.windowMs),
+    (span) => checkComplaints(span.canary.complaints + reported, matrix),
+  );
+  return counted ?? (reported > 0 ? checkComplaints(reported, matrix) : undefined);
 }
 
 /** What the trial says of a rate whose limit of P1 it was weighed against; of higher limits it says nothing. */

@@ -1,7 +1,7 @@
 /** `kubectl authrollout complain` as its user runs it, the real apiserver and its admission, the real operator behind it. */
 import { expect } from 'chai';
 import { z } from 'zod';
-import { mayDo, person } from '../../support/approvals.ts';
+import { bindChartRole, mayDo, person } from '../../support/approvals.ts';
 import { eventually } from '../../support/eventually.ts';
 import { runPlugin, type Said } from '../../support/plugin.ts';
 import { Scene } from '../../support/rollout-scene.ts';
@@ -10,7 +10,6 @@ const LASTING = [
   { weight: 25, hold: '60s', checkEvery: '1s' },
   { weight: 100, hold: '60s', checkEvery: '1s' },
 ];
-const RBAC = '/apis/rbac.authorization.k8s.io/v1';
 const reports = z.object({ items: z.array(z.object({ spec: z.looseObject({ count: z.number() }) })) });
 
 describe('kubectl authrollout complain', function () {
@@ -62,27 +61,16 @@ describe('kubectl authrollout complain', function () {
     });
     const desk = await person(scene.server, scene.namespace, 'desk');
     const kubeconfig = scene.server.kubeconfig(desk.token);
-    const role = { name: `reader-${scene.namespace}` };
-    const subject = { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: desk.username };
-    const grant = async (rules: readonly object[], verb: string, resource: string): Promise<void> => {
-      await scene.server.request('POST', `${RBAC}/namespaces/${scene.namespace}/roles`, {
-        metadata: { name: `${role.name}-${verb}` },
-        rules,
-      });
-      await scene.server.request('POST', `${RBAC}/namespaces/${scene.namespace}/rolebindings`, {
-        metadata: { name: `${role.name}-${verb}` },
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: `${role.name}-${verb}` },
-        subjects: [subject],
-      });
+    const may = async (name: string, verb: string, resource: string): Promise<void> => {
+      await bindChartRole(scene.server, scene.namespace, { username: desk.username, name });
       await mayDo(scene.server, desk.username, { namespace: scene.namespace, verb, resource });
     };
-    const apiGroups = ['latchkey.dev'];
-    await grant([{ apiGroups, resources: ['authrollouts'], verbs: ['get'] }], 'get', 'authrollouts');
+    await may('latchkey-operator-view', 'get', 'authrollouts');
     const args = ['complain', 'auth-api', '--reason', 'cannot log in'];
     const refused = await runPlugin(scene, args, kubeconfig);
     expect(refused.code).to.equal(1);
     expect(refused.err).to.include(`${desk.username} needs the verb create on rolloutcomplaints.latchkey.dev`);
-    await grant([{ apiGroups, resources: ['rolloutcomplaints'], verbs: ['create'] }], 'create', 'rolloutcomplaints');
+    await may('latchkey-operator-complain', 'create', 'rolloutcomplaints');
     const taken = await runPlugin(scene, args, kubeconfig);
     expect(taken.out, taken.err).to.match(/^reported 1 complaint about revision /);
     expect((await complain('--reason', 'x', '--count', '0')).err).to.include('write how many users complain, 1 to 100');
