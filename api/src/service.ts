@@ -163,6 +163,7 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     ...logins,
     ...resources.operation,
     modes,
+    queue,
     ...createAdministration({ ...parts, config, liveness }),
     reference: createReference(),
     health,

@@ -16,6 +16,8 @@ const CONNECTIONS = 2;
 const result = z.object({ hashes: z.number(), seconds: z.number(), cpuSeconds: z.number() });
 
 export interface HashLimit {
+  readonly hashes: number;
+  readonly cpuSeconds: number;
   readonly perSecond: number;
   readonly perCpuSecond: number;
 }
@@ -25,7 +27,7 @@ export const measureHashLimit = async (seconds: number): Promise<HashLimit> => {
   const args = [HASH_LIMIT, String(seconds), '1'];
   const process = await PinnedProcess.start({ name: 'hash limit', args, env: {} });
   const { hashes, seconds: elapsed, cpuSeconds } = result.parse(JSON.parse(await process.output()));
-  return { perSecond: hashes / elapsed, perCpuSecond: hashes / cpuSeconds };
+  return { hashes, cpuSeconds, perSecond: hashes / elapsed, perCpuSecond: hashes / cpuSeconds };
 };
 
 export const login: Scenario = async ({ latchkey, rounds, seconds }) => {

@@ -5,6 +5,7 @@
 import { type ClientSession, logins, reads, registerAtFullCost, renew } from './latchkey.ts';
 import { type Arrival, after, closedLoop, openLoop, quantile } from './load.ts';
 import { measureHashLimit } from './login.ts';
+import type { PinnedProcess } from './pinned-process.ts';
 import type { Figure } from './report.ts';
 import type { Scenario } from './scene.ts';
 
@@ -73,37 +74,58 @@ const warmUp = async (port: number, emails: readonly string[], sessions: readonl
   for (const path of [ME, VALIDATE]) await closedLoop(port, reads(path, sessions, WARM_CLIENTS), after(1));
 };
 
+/** What the core is asked for besides logins, and what it answered, by path. */
+const readBeside = async (
+  port: number,
+  sessions: readonly ClientSession[],
+  seconds: number,
+): Promise<readonly (readonly Arrival[])[]> => {
+  const rate = { perSecond: READS_PER_SECOND, seconds };
+  const conversations = [ME, VALIDATE].flatMap((path) => reads(path, sessions, 1));
+  return Promise.all(conversations.map((conversation) => openLoop(port, () => conversation.next(), rate)));
+};
+
+/** Hashes a CPU-second of the core while the server answers the reads and nobody logs in: what the flood's logins can have at most. */
+const measureLimitBesideReads = async (
+  server: PinnedProcess,
+  sessions: readonly ClientSession[],
+  seconds: number,
+): Promise<number> => {
+  const hashing = measureHashLimit(seconds);
+  const cpuBefore = server.cpuSeconds();
+  await readBeside(server.port, sessions, seconds);
+  const servingCpu = server.cpuSeconds() - cpuBefore;
+  const { hashes, cpuSeconds } = await hashing;
+  return hashes / (cpuSeconds + servingCpu);
+};
+
 export const overload: Scenario = async ({ latchkey, seconds: roundSeconds, rounds }) => {
   const server = await latchkey.serve();
+  const { sessions } = latchkey;
   try {
     const emails = await registerAtFullCost(server.port, ACCOUNTS);
-    await renew(server.port, latchkey.sessions);
-    await warmUp(server.port, emails, latchkey.sessions);
-    const before = await measureHashLimit(roundSeconds);
+    await renew(server.port, sessions);
+    await warmUp(server.port, emails, sessions);
     const seconds = Math.max(MIN_SECONDS, rounds * roundSeconds);
-    const [me, validate] = [ME, VALIDATE].map((path) => reads(path, latchkey.sessions, 1)[0]);
-    if (me === undefined || validate === undefined) throw new Error('no session');
-    const attempts = before.perSecond * TIMES;
+    const alone = await measureHashLimit(roundSeconds);
+    const before = await measureLimitBesideReads(server, sessions, seconds / 2);
+    const attempts = alone.perSecond * TIMES;
     const all = { perSecond: attempts, seconds: seconds + SETTLE_SECONDS };
-    const readRate = { perSecond: READS_PER_SECOND, seconds };
     const flood = openLoop(server.port, logins(emails), all);
     await new Promise((resolve) => setTimeout(resolve, SETTLE_SECONDS * 1000));
     const cpuBefore = server.cpuSeconds();
     const startedMs = performance.now();
-    const [meAnswers, validateAnswers] = await Promise.all([
-      openLoop(server.port, () => me.next(), readRate),
-      openLoop(server.port, () => validate.next(), readRate),
-    ]);
+    const [meAnswers = [], validateAnswers = []] = await readBeside(server.port, sessions, seconds);
     const cpuSeconds = server.cpuSeconds() - cpuBefore;
     const elapsed = (performance.now() - startedMs) / 1000;
     const loginAnswers = await flood;
-    const afterwards = await measureHashLimit(roundSeconds);
+    const afterwards = await measureLimitBesideReads(server, sessions, seconds / 2);
     const accepted = loginAnswers.filter(
       ({ status, endedAt }) => status === 200 && endedAt > SETTLE_SECONDS && endedAt <= SETTLE_SECONDS + elapsed,
     ).length;
-    const hashesPerCpuSecond = (before.perCpuSecond + afterwards.perCpuSecond) / 2;
-    const efficiency = (100 * accepted) / cpuSeconds / hashesPerCpuSecond;
-    const limit = (before.perSecond + afterwards.perSecond) / 2;
+    const share = (hashesPerCpuSecond: number): number => (100 * accepted) / cpuSeconds / hashesPerCpuSecond;
+    const ofLimit = share((before + afterwards) / 2);
+    const rates = `${(accepted / elapsed).toFixed(2)}/s of ${attempts.toFixed(0)}/s offered`;
     return [
       readFigure('me', meAnswers),
       readFigure('validate', validateAnswers),
@@ -111,10 +133,10 @@ export const overload: Scenario = async ({ latchkey, seconds: roundSeconds, roun
       {
         name: 'overload: accepted logins, share of the hash limit',
         unit: '%',
-        value: single(efficiency),
+        value: single(ofLimit),
         target: `≥ ${EFFICIENCY * 100} %`,
-        isMet: efficiency >= EFFICIENCY * 100,
-        note: `${(accepted / elapsed).toFixed(2)}/s of ${attempts.toFixed(0)}/s offered; bcrypt alone ${limit.toFixed(2)}/s`,
+        isMet: ofLimit >= EFFICIENCY * 100,
+        note: `${rates}; ${share(alone.perCpuSecond).toFixed(1)} % of bcrypt on an idle core`,
       },
     ];
   } finally {

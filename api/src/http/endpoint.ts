@@ -44,6 +44,8 @@ export interface EndpointSpec {
   /** Takes a secret of an account (password, code, token), so it shares the rules against guessing: tests walk over all of these. */
   readonly takesCredential?: boolean;
   readonly limit?: LimitPolicy;
+  /** Hashes a password in any case: who would find no room is refused before anything is read or counted for it (crypto/hash-queue.ts). */
+  readonly hashesPassword?: boolean;
   /** Answers out of this process: PostgreSQL and Redis may be away. */
   readonly isStatic?: boolean;
   /** Answers even while the service is closed by these (http/mode-gate.ts); everything else gets a 503 then. */

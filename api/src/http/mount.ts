@@ -1,9 +1,10 @@
 /**
- * Serves endpoints: mode, access, limit, body, schemas, handler, answer, in this order. Called by app.ts; http/endpoint.ts says what an endpoint is.
+ * Serves endpoints: mode, access, room to hash, limit, body, schemas, handler, answer, in this order. Called by app.ts; http/endpoint.ts says what an endpoint is.
  * What needs no body reads none.
  */
 import { type Request, type RequestHandler, type Response, Router, raw } from 'express';
 import type { z } from 'zod';
+import type { HashQueue } from '../crypto/hash-queue.ts';
 import type { Origin } from '../db/sessions.ts';
 import { AppError } from '../errors.ts';
 import { type Caller, callerOf, type Identify, requireSession } from './authenticate.ts';
@@ -33,6 +34,7 @@ export interface MountDeps {
   readonly requirePermission: (permission: string) => RequestHandler;
   readonly requireService: RequestHandler;
   readonly limitBy: (policy: LimitPolicy) => RequestHandler;
+  readonly queue: Pick<HashQueue, 'refuseWhenFull'>;
 }
 
 /** Aborts when the client goes away before its answer: an answered request has nothing left to stop, and an abort makes an exception. */
@@ -76,6 +78,14 @@ const bodyHandlers = (spec: EndpointSpec): readonly RequestHandler[] => {
   if (spec.rawBody !== undefined) return rawBody(spec.rawBody);
   return spec.body === undefined ? [] : jsonBody;
 };
+
+/** A flood of logins must cost those nothing that are served: what is refused here has not been counted in Redis, read or parsed. */
+const requireRoom =
+  (queue: MountDeps['queue']): RequestHandler =>
+  (_request, _response, next) => {
+    queue.refuseWhenFull();
+    next();
+  };
 
 const parse = (schema: z.ZodType | undefined, value: unknown): unknown => schema?.parse(value);
 
@@ -168,6 +178,7 @@ const chainOf = (endpoint: Endpoint, deps: MountDeps): readonly RequestHandler[]
     ...(spec.deprecation === undefined ? [] : [announceDeprecation(spec.deprecation)]),
     modeGate(deps.modes)(spec),
     ...accessHandlers(spec.access, deps),
+    ...(spec.hashesPassword === true ? [requireRoom(deps.queue)] : []),
     ...(spec.limit === undefined ? [] : [deps.limitBy(spec.limit)]),
     ...bodyHandlers(spec),
     ...(spec.access === 'service' ? [requireCheckedBody] : []),

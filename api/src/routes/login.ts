@@ -75,6 +75,7 @@ const passwordStep = ({ login, browsers }: LoginRouteDeps): Endpoint =>
       summary: 'Log in with a password',
       access: 'public',
       takesCredential: true,
+      hashesPassword: true,
       limit: 'login',
       body: z.strictObject({ email, password, client: clientKind, deviceToken: opaqueToken.optional() }),
       answers: {
@@ -124,6 +125,7 @@ const reauthenticate = ({ reauthentication }: LoginRouteDeps): Endpoint =>
       summary: 'Prove the account of a live session again, for what asks for a recent login',
       access: 'session',
       takesCredential: true,
+      hashesPassword: true,
       limit: 'login',
       body: z.strictObject({ password, code: totpCode.optional(), backupCode: backupCode.optional() }),
       answers: { 204: { description: 'The session has proved itself just now' } },

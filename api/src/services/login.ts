@@ -9,7 +9,6 @@
 import { refusalOf, stepAfterPassword } from '../core/login.ts';
 import type { PasswordProfile } from '../core/password-policy.ts';
 import type { DeviceTokens } from '../crypto/device-token.ts';
-import type { HashQueue } from '../crypto/hash-queue.ts';
 import type { Passwords } from '../crypto/passwords.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { findLogin, type LoginAccount, type LoginView, recordFailedLogin, replaceHash } from '../db/login.ts';
@@ -53,7 +52,6 @@ export interface SecondFactorNeeded {
 export interface LoginDeps {
   readonly database: Database;
   readonly passwords: Passwords;
-  readonly queue: HashQueue;
   readonly sessions: Sessions;
   readonly guessing: Guessing;
   readonly devices: DeviceTokens;
@@ -118,8 +116,7 @@ export class Login {
     signal: AbortSignal,
     goOn: (tx: Transaction, account: ProvenAccount) => Promise<T>,
   ): Promise<{ readonly account: ProvenAccount; readonly next: T }> {
-    const { passwords, queue, isVerificationRequired } = this.#deps;
-    queue.refuseWhenFull(); // before anything is read for who would be refused anyway
+    const { passwords, isVerificationRequired } = this.#deps;
     const found = await this.#find(credentials);
     const { account, costsInUse } = found;
     const passwordHash = account?.passwordHash;

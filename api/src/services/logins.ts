@@ -2,7 +2,6 @@
 import type { Config, Secrets } from '../config.ts';
 import { createBackupCodes } from '../crypto/backup-codes.ts';
 import { createDeviceTokens } from '../crypto/device-token.ts';
-import type { HashQueue } from '../crypto/hash-queue.ts';
 import type { Passwords } from '../crypto/passwords.ts';
 import { createSealedBoxes } from '../crypto/sealed-box.ts';
 import type { Database } from '../db/database.ts';
@@ -20,7 +19,6 @@ export interface LoginsDeps {
   readonly config: Config;
   readonly secrets: Secrets;
   readonly database: Database;
-  readonly queue: HashQueue;
   readonly passwords: Passwords;
   readonly sessions: Sessions;
   readonly enqueueMail: EnqueueMail;

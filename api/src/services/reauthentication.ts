@@ -3,7 +3,6 @@
  * session: whoever stole one uses up only its own.
  */
 import { refusalOf } from '../core/login.ts';
-import type { HashQueue } from '../crypto/hash-queue.ts';
 import type { Passwords } from '../crypto/passwords.ts';
 import type { Database } from '../db/database.ts';
 import { findLoginById, touchProof } from '../db/login.ts';
@@ -15,7 +14,6 @@ import type { SessionRef } from './sessions.ts';
 export interface ReauthenticationDeps {
   readonly database: Database;
   readonly passwords: Passwords;
-  readonly queue: HashQueue;
   readonly guessing: Guessing;
   readonly secondFactor: SecondFactor;
   readonly isVerificationRequired: boolean;
@@ -52,8 +50,7 @@ export class Reauthentication {
 
   /** Whether a code is needed too. */
   async #checkPassword(who: SessionRef, password: string, signal: AbortSignal): Promise<boolean> {
-    const { database, passwords, queue, guessing } = this.#deps;
-    queue.refuseWhenFull();
+    const { database, passwords, guessing } = this.#deps;
     const { account } = await database.inTenant(who.tenantId, (tx) => findLoginById(tx, who.userId));
     const attempt = { ...who, pool: 'password-session', subject: who.sessionId } as const;
     const proven = await guessing.guardAttempt(attempt, async () => {

@@ -68,4 +68,21 @@ describe('overload', function () {
     for (const { status } of reads) expect(status).to.equal(200);
     expect((await login()).status, 'nothing is left behind').to.equal(200);
   });
+
+  it('reads and counts nothing of what it refuses', async () => {
+    const email = await api.register();
+    const path = '/api/v1/auth/login';
+    const flood = Array.from({ length: 60 }, async () => {
+      const { status } = await api.post(path, { email, password: PASSWORD });
+      if (status !== 503) throw new Error('served');
+    });
+    await Promise.any(flood);
+    const unreadable = Array.from({ length: 20 }, () =>
+      api.send('POST', path, { rawBody: '{', headers: { 'content-type': 'application/json' } }),
+    );
+    const refused = (await Promise.all(unreadable)).filter(({ status }) => status === 503);
+    expect(refused, 'who would read first would say 400').not.to.be.empty;
+    for (const { headers } of refused) expect(headers['ratelimit-policy']).not.to.include('"login"');
+    await Promise.allSettled(flood);
+  });
 });
