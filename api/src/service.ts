@@ -24,6 +24,7 @@ import { createLogins } from './services/logins.ts';
 import { createModes, type Modes } from './services/modes.ts';
 import { createOperation, type Operation } from './services/operation.ts';
 import { createPermissions } from './services/permissions.ts';
+import { RolloutPercentage } from './services/rollout-percentage.ts';
 import { createSessionParts, type SessionParts } from './session-parts.ts';
 
 export interface ServiceDeps extends AppOptions {
@@ -50,6 +51,7 @@ interface Resources {
   readonly lifetime: Lifetime;
   readonly metrics: Metrics;
   readonly modes: Modes;
+  readonly rollout: RolloutPercentage;
   readonly mailing: Mailing;
   readonly operation: Operation;
 }
@@ -106,10 +108,11 @@ const violationIn = async (
 /** What works beside the requests. Returns the function that stops it, the sealing last: it seals what the others still wrote. */
 const startBackground = (deps: ServiceDeps, resources: Resources): (() => Promise<void>) => {
   const { log, nowMs = Date.now } = deps;
-  const { database, metrics, modes, mailing, sessionParts, operation } = resources;
+  const { database, metrics, modes, rollout, mailing, sessionParts, operation } = resources;
   const stops: readonly (() => void | Promise<void>)[] = [
     startMetricsRefresh(database, metrics, log),
     modes.start(),
+    rollout.start(),
     mailing.start(),
     sessionParts.start(),
     startLockoutNotices({ database, enqueueMail: mailing.enqueueMail, log, nowMs }),
@@ -123,12 +126,14 @@ const startBackground = (deps: ServiceDeps, resources: Resources): (() => Promis
 const open = ({ config, secrets, log, nowMs = Date.now, metrics = createMetrics() }: ServiceDeps): Resources => {
   const onIdleError = (error: unknown): void => log.warn({ error }, 'an idle database connection was lost');
   const database = new Database({ url: secrets.databaseUrl, metrics, onIdleError });
+  const rollout = new RolloutPercentage({ ...config, log });
   const redis = secrets.redisUrl === undefined ? undefined : connectRedis(secrets.redisUrl, log);
   if (redis !== undefined) watchRedis(redis, metrics);
   return {
     metrics,
     database,
-    modes: createModes({ ...config, database, metrics, log }),
+    modes: createModes({ ...config, rollout, database, metrics, log }),
+    rollout,
     mailing: createMailing({ config, secrets, database, metrics, log, nowMs }),
     operation: createOperation({ config, secrets, database, metrics, log, nowMs }),
     redis,
@@ -164,7 +169,7 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     ...resources.operation,
     modes,
     queue,
-    ...createAdministration({ ...parts, config, liveness }),
+    ...createAdministration({ ...parts, liveness }),
     reference: createReference(),
     health,
     diagnostics: new Diagnostics({ ...config, ...resources, ...sessionParts, ...permissions, isRedisReady }),

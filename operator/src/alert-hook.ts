@@ -11,6 +11,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
+import { type Answer, NOT_LEADING, problem } from './answer.ts';
 import type { Severity } from './core/matrix.ts';
 import type { Signals } from './signals.ts';
 import type { Lane } from './workqueue.ts';
@@ -25,12 +26,6 @@ export interface AlertHookOptions {
   readonly isKnown: (key: string) => boolean;
   readonly ring: (key: string, lane: Lane) => void;
   readonly onAnswer: (status: number, heard: number) => void;
-}
-
-export interface HookAnswer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
 }
 
 /** A group of a thousand alerts with long annotations. */
@@ -49,14 +44,14 @@ const message = z.object({ version: z.literal('4'), alerts: z.array(alert).max(1
 const severity = z.enum(['P0', 'P1', 'P2', 'P3']);
 
 /** Answers every request; never throws. */
-export async function answerAlerts(options: AlertHookOptions, request: IncomingMessage): Promise<HookAnswer> {
+export async function answerAlerts(options: AlertHookOptions, request: IncomingMessage): Promise<Answer> {
   const { answer, heard } = await take(options, request).catch(() => ({ answer: PROBLEMS.unreadable, heard: 0 }));
   options.onAnswer(answer.status, heard);
   return answer;
 }
 
 interface Taken {
-  readonly answer: HookAnswer;
+  readonly answer: Answer;
   /** Alerts that were for one of our rollouts. */
   readonly heard: number;
 }
@@ -78,12 +73,12 @@ async function take(options: AlertHookOptions, request: IncomingMessage): Promis
 async function refusal(
   { tokenFile, isLeading }: AlertHookOptions,
   { method, headers }: IncomingMessage,
-): Promise<HookAnswer | undefined> {
+): Promise<Answer | undefined> {
   const token = tokenFile === undefined ? '' : (await readFile(tokenFile, 'utf8').catch(() => '')).trim();
   if (token.length < MIN_TOKEN) return PROBLEMS.off;
   if (method !== 'POST') return PROBLEMS.notPost;
   if (!isSame(headers.authorization ?? '', `Bearer ${token}`)) return PROBLEMS.unauthenticated;
-  return isLeading() ? undefined : PROBLEMS.notLeading;
+  return isLeading() ? undefined : NOT_LEADING;
 }
 
 /** Digests have one length, so the comparison tells nothing, the token's length included. */
@@ -174,25 +169,10 @@ function tryJson(text: string): unknown {
   }
 }
 
-/** An RFC 9457 document. The connection ends with it: none of these is worth a second request down the same one. */
-function problem(
-  status: number,
-  code: string,
-  detail: string,
-  headers: Readonly<Record<string, string>> = {},
-): HookAnswer {
-  return {
-    status,
-    headers: { 'content-type': 'application/problem+json', connection: 'close', ...headers },
-    body: JSON.stringify({ type: `urn:latchkey:problem:${code}`, title: code, status, code, detail }),
-  };
-}
-
 const PROBLEMS = {
   off: problem(404, 'not-found', 'the receiver of alerts is off: it has no token'),
   notPost: problem(405, 'method-not-allowed', 'POST an Alertmanager message', { allow: 'POST' }),
   unauthenticated: problem(401, 'unauthenticated', 'wrong or no bearer token', { 'www-authenticate': 'Bearer' }),
-  notLeading: problem(503, 'not-leading', 'another replica leads: try again', { 'retry-after': '1' }),
   tooLarge: problem(413, 'body-too-large', `at most ${MAX_BODY_BYTES} bytes: lower max_alerts of the receiver`),
   unreadable: problem(400, 'malformed-request', 'the body was not sent whole'),
 } as const;

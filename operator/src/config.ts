@@ -56,7 +56,7 @@ environment:
   LEASE_NAME           the Lease's name (default: latchkey-operator)
   ALERTS_TOKEN_FILE    the bearer token for Alertmanager at /hooks/alertmanager; empty (default) takes no alerts
   NOTIFICATIONS_FILE   the channels to tell people by (docs/notifications.md); empty (default) tells nobody
-  PORT                 serves /metrics, /livez, /readyz, /hooks/alertmanager (default: 8080)
+  PORT                 serves /metrics, /livez, /readyz, /hooks/alertmanager, /rollouts (default: 8080)
   LOG_LEVEL            trace, debug, info, warn, error, fatal or silent (default: info)
   ACCEPT_UNGUARDED_APPROVALS   true: a RolloutApproval counts although the API server takes forged ones (default: false)
 `;

@@ -15,6 +15,7 @@ import { DecisionLog } from './decision-log.ts';
 import { Doorbells } from './doorbells.ts';
 import type { Metrics } from './metrics.ts';
 import type { Notifier } from './notifications/notifier.ts';
+import type { PercentageOptions } from './percentage.ts';
 import { PodWatch } from './pod-watch.ts';
 import { reconcile } from './reconcile.ts';
 import { Reporter } from './report.ts';
@@ -120,6 +121,14 @@ export class Controller {
         metrics.alertMessages.inc({ status: String(status) });
         this.#options.log.debug({ status, heard }, 'alerts');
       },
+    };
+  }
+
+  /** What percentage.ts needs of us. */
+  percentages(): PercentageOptions {
+    return {
+      isLeading: () => this.#elector.leading,
+      percentageOf: (key) => this.#doorbells.percentageOf(key),
     };
   }
 

@@ -7,7 +7,9 @@ import type { Kubernetes } from './clients/kubernetes.ts';
 import { Reflector } from './clients/reflector.ts';
 import { complaintsAbout, type Reported, readComplaint } from './complaints.ts';
 import type { Complaint } from './core/complaints.ts';
+import { percentageOf } from './core/percentage.ts';
 import { stableNameOf } from './core/revision.ts';
+import { statusSchema } from './core/status.ts';
 
 export interface DoorbellOptions {
   readonly kubernetes: Kubernetes;
@@ -18,7 +20,7 @@ export interface DoorbellOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** What must be known of an AuthRollout: whom its neighbours ring for, and what of it is the user's doing. */
+/** What must be known of an AuthRollout: whom its neighbours ring for, what of it is the user's doing, and how far it is. */
 const projection = z.object({
   metadata: z.object({ generation: z.number().default(0), deletionTimestamp: z.string().optional() }),
   spec: z
@@ -27,6 +29,7 @@ const projection = z.object({
       route: z.object({ httpRoute: z.string() }).catch({ httpRoute: '' }),
     })
     .catch({ targetRef: { name: '' }, route: { httpRoute: '' } }),
+  status: statusSchema.pick({ phase: true, weight: true }).strip().catch({}).default({}),
 });
 type Projection = z.infer<typeof projection>;
 
@@ -97,6 +100,12 @@ export class Doorbells {
 
   knows(key: string): boolean {
     return [...this.#rollouts.entries()].some(([known]) => known === key);
+  }
+
+  /** Percent of the users that this rollout has reached, as far as the watch has heard; undefined where there is none. */
+  percentageOf(key: string): number | undefined {
+    const seen = this.#rollouts.get(key);
+    return seen === undefined ? undefined : percentageOf(seen.status);
   }
 
   /** What people reported about this rollout. */

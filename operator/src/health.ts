@@ -1,5 +1,6 @@
 /**
- * /livez, /readyz, /metrics, and the door to alert-hook.ts. Started by main.ts; asked by the kubelet, Prometheus and Alertmanager.
+ * /livez, /readyz, /metrics, and the doors to alert-hook.ts and percentage.ts. Started by main.ts; asked by the kubelet, Prometheus,
+ * Alertmanager and the API's pods.
  *
  * Liveness follows the watches, not the process: an operator that is deaf is worse than one that restarts. An apiserver that is away
  * does not count against us, since restarting would not bring it back: only silence on a connection that should speak does.
@@ -7,7 +8,9 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
-import { ALERT_HOOK_PATH, type AlertHookOptions, answerAlerts, type HookAnswer } from './alert-hook.ts';
+import { ALERT_HOOK_PATH, type AlertHookOptions, answerAlerts } from './alert-hook.ts';
+import type { Answer } from './answer.ts';
+import { answerPercentage, isPercentagePath, type PercentageOptions } from './percentage.ts';
 
 export interface Vitals {
   /** Reasons why this process should be restarted; empty when alive. */
@@ -18,6 +21,7 @@ export interface Vitals {
   readonly refresh: () => void;
   readonly registry: Registry;
   readonly alerts: AlertHookOptions;
+  readonly percentages: PercentageOptions;
 }
 
 export interface HealthServer {
@@ -42,11 +46,12 @@ export async function serveHealth(port: number, vitals: Vitals): Promise<HealthS
   return { port: portOf(server.address()), close: () => closeServer(server) };
 }
 
-async function answer(request: http.IncomingMessage, vitals: Vitals): Promise<HookAnswer> {
-  const [path] = (request.url ?? '/').split('?');
+async function answer(request: http.IncomingMessage, vitals: Vitals): Promise<Answer> {
+  const [path = '/'] = (request.url ?? '/').split('?');
   if (path === '/livez') return verdict(vitals.livez());
   if (path === '/readyz') return verdict(vitals.readyz());
   if (path === ALERT_HOOK_PATH) return await answerAlerts(vitals.alerts, request);
+  if (isPercentagePath(path)) return answerPercentage(vitals.percentages, request.method, path);
   if (path !== '/metrics') return { status: 404, headers: PLAIN, body: 'not found\n' };
   vitals.refresh();
   const headers = { 'content-type': vitals.registry.contentType };
@@ -55,7 +60,7 @@ async function answer(request: http.IncomingMessage, vitals: Vitals): Promise<Ho
 
 const PLAIN = { 'content-type': 'text/plain' } as const;
 
-function verdict(reasons: readonly string[]): HookAnswer {
+function verdict(reasons: readonly string[]): Answer {
   const body = reasons.length === 0 ? 'ok\n' : `${reasons.join('\n')}\n`;
   return { status: reasons.length === 0 ? 200 : 503, headers: PLAIN, body };
 }

@@ -67,6 +67,7 @@ async function run(config: Config): Promise<void> {
     refresh: () => controller.refreshMetrics(),
     registry: metrics.registry,
     alerts: controller.alertHook(),
+    percentages: controller.percentages(),
   });
   log.info({ port: health.port, namespace: config.watchNamespace || 'all' }, 'started');
   await controller.run(stop);

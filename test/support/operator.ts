@@ -98,11 +98,14 @@ export class OperatorProcess {
     await this.logged((line) => line.msg === 'leadership' && line['leading'] === true, withinMs);
   }
 
-  async get(path: '/metrics' | '/livez' | '/readyz'): Promise<{ status: number; body: string }> {
+  /** Where it serves, once it does. */
+  async address(): Promise<string> {
     const started = await this.logged((line) => line.msg === 'started');
-    const response = await fetch(`http://127.0.0.1:${String(started['port'])}${path}`, {
-      signal: AbortSignal.timeout(5_000),
-    });
+    return `http://127.0.0.1:${String(started['port'])}`;
+  }
+
+  async get(path: '/metrics' | '/livez' | '/readyz'): Promise<{ status: number; body: string }> {
+    const response = await fetch(`${await this.address()}${path}`, { signal: AbortSignal.timeout(5_000) });
     return { status: response.status, body: await response.text() };
   }
 

@@ -1,7 +1,6 @@
 /** Puts the parts of profiles and administration together. Called by service.ts. */
 import type { Liveness } from '../cache/liveness.ts';
 import type { Database } from '../db/database.ts';
-import type { RolloutFlag } from '../db/system-config.ts';
 import { AdminConfig } from './admin-config.ts';
 import { AdminInvitations } from './admin-invitations.ts';
 import { AdminOrganizations } from './admin-organizations.ts';
@@ -12,14 +11,15 @@ import { FeatureFlags } from './feature-flags.ts';
 import type { EnqueueMail } from './mail-outbox.ts';
 import type { Modes } from './modes.ts';
 import { Profiles } from './profile.ts';
+import type { RolloutPercentage } from './rollout-percentage.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface AdministrationDeps {
-  readonly config: RolloutFlag;
   readonly database: Database;
   readonly enqueueMail: EnqueueMail;
   readonly liveness: Liveness;
   readonly modes: Modes;
+  readonly rollout: RolloutPercentage;
   readonly sessions: Sessions;
   readonly nowMs: () => number;
 }
@@ -44,7 +44,7 @@ export const createAdministration = (deps: AdministrationDeps): Administration =
     adminOrganizations: new AdminOrganizations({ scopes, database }),
     adminRoles: new AdminRoles(scopes),
     adminUsers: new AdminUsers({ scopes, sessions, enqueueMail, announceEnd, nowMs }),
-    featureFlags: new FeatureFlags({ ...deps.config, database }),
+    featureFlags: new FeatureFlags(deps),
     profiles: new Profiles(database),
   };
 };

@@ -4,16 +4,18 @@ import type { Database } from '../db/database.ts';
 import { listFlags } from '../db/feature-flags.ts';
 import type { RolloutFlag } from '../db/system-config.ts';
 import type { Caller } from '../http/authenticate.ts';
+import type { RolloutPercentage } from './rollout-percentage.ts';
 
-/** The flag that the environment speaks for while the database has none of that name. */
+/** The flag that the environment or the operator speaks for while the database has none of that name. */
 export const ROLLOUT_FLAG = 'auth_rollout';
 
 /** A flag that is off reaches nobody, whatever its percentage. */
 export const effectivePercentage = ({ isFeatureEnabled, rolloutPercentage }: RolloutFlag): number =>
   isFeatureEnabled ? rolloutPercentage : 0;
 
-export interface FeatureFlagDeps extends RolloutFlag {
+export interface FeatureFlagDeps {
   readonly database: Database;
+  readonly rollout: Pick<RolloutPercentage, 'current'>;
 }
 
 export class FeatureFlags {
@@ -29,7 +31,7 @@ export class FeatureFlags {
     userId,
   }: Pick<Caller, 'tenantId' | 'userId'>): Promise<Readonly<Record<string, boolean>>> {
     const rows = await this.#deps.database.inTenant(tenantId, listFlags);
-    const percentages = new Map([[ROLLOUT_FLAG, effectivePercentage(this.#deps)]]);
+    const percentages = new Map([[ROLLOUT_FLAG, effectivePercentage(this.#deps.rollout.current())]]);
     // The installation's rows come first, so an organization's own row replaces it.
     for (const row of rows) {
       percentages.set(

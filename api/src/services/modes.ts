@@ -10,6 +10,7 @@ import type { ModeSource } from '../http/mode-gate.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { effectivePercentage } from './feature-flags.ts';
+import type { RolloutPercentage } from './rollout-percentage.ts';
 
 const EVERY_MS = 500;
 /** A database that is away gets asked less: these errors count in the metrics that a rollout is judged by. */
@@ -20,8 +21,7 @@ export interface ModeDeps {
   readonly database: Database;
   readonly metrics: Metrics;
   readonly log: Log;
-  readonly isFeatureEnabled: boolean;
-  readonly rolloutPercentage: number;
+  readonly rollout: Pick<RolloutPercentage, 'current'>;
   readonly isAuthDisabled: boolean;
   readonly isInMaintenance: boolean;
 }
@@ -37,11 +37,11 @@ export const createModes = (deps: ModeDeps): Modes => {
   const { database, metrics, log } = deps;
   const environment: ModeState = { ...deps, retryAfterSeconds: RETRY_AFTER_SECONDS };
   let state = environment;
-  metrics.auth.rolloutPercentage.set(effectivePercentage(deps));
+  metrics.auth.rolloutPercentage.set(effectivePercentage(deps.rollout.current()));
   const refresh = async (): Promise<void> => {
-    const { modes, rollout } = await readInstallation(database);
+    const { modes, rollout = deps.rollout.current() } = await readInstallation(database);
     state = combineModes(environment, modes);
-    metrics.auth.rolloutPercentage.set(effectivePercentage(rollout ?? deps));
+    metrics.auth.rolloutPercentage.set(effectivePercentage(rollout));
   };
   return { current: () => state, refresh, start: () => follow(refresh, log) };
 };

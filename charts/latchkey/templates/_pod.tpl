@@ -34,6 +34,10 @@
 - name: TRUST_PROXY
   value: {{ join "," . | quote }}
 {{- end }}
+{{- if and .Values.rollout.enabled .Values.rollout.operatorUrl }}
+- name: AUTH_ROLLOUT_URL
+  value: {{ printf "%s/rollouts/%s/%s/percentage" (trimSuffix "/" .Values.rollout.operatorUrl) .Release.Namespace (include "latchkey.fullname" .) | quote }}
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}

@@ -87,6 +87,10 @@ export class Reflector<T> {
     return this.#known.has(key);
   }
 
+  get(key: string): T | undefined {
+    return this.#known.get(key)?.seen;
+  }
+
   *entries(): Generator<readonly [key: string, seen: T]> {
     for (const [key, { seen }] of this.#known) yield [key, seen];
   }

@@ -40,6 +40,7 @@ describe('alert hook', () => {
         ring: (key, lane) => rung.push(`${key} ${lane}`),
         onAnswer: (status, heard) => answers.push(`${status} ${heard}`),
       },
+      percentages: { isLeading: () => true, percentageOf: () => undefined },
     });
   });
   afterEach(() => server.close());
