@@ -1,6 +1,6 @@
 /**
  * Issue, "the operator, whole", 2: what a rollout meets that breaks no single request: an API server that is away for a minute, nodes
- * whose clocks disagree by five minutes, an AuthRollout that is edited in every phase. faults.test.ts has the requests.
+ * whose clocks disagree by five minutes, a canary that crash-loops, an AuthRollout that is edited in every phase. faults.test.ts has the requests.
  */
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
@@ -11,6 +11,8 @@ import { Scene } from '../../support/rollout-scene.ts';
 
 const FIVE_MINUTES = 300_000;
 const AWAY_MS = 60_000;
+/** Some minutes of it with TEST_LONG=1. */
+const CRASHES = process.env['TEST_LONG'] === '1' ? 60 : 4;
 const SKEWED_CLOCK = fileURLToPath(new URL('../../support/skewed-clock.ts', import.meta.url));
 
 const skewed = (ms: number) => ({ NODE_OPTIONS: `--import=${SKEWED_CLOCK}`, CLOCK_SKEW_MS: String(ms) });
@@ -127,6 +129,35 @@ describe('disturbances around the operator', function () {
     const after = await scene.until('it is rolled back', 15_000, ({ status: seen }) => seen.phase === 'RolledBack');
     expect(JSON.stringify(after.status.history)).to.include('P0 serviceDown > 6s');
     expect((await scene.weights()).slice(from)).to.deep.equal([0, 10, 25, 0]);
+  });
+
+  it('a canary that crash-loops gets the first step’s share and no more, loses it each time, and climbs once it stays up', async () => {
+    const scene = await Scene.create({
+      schedule: [
+        { weight: 10, hold: '5s', checkEvery: '1s' },
+        { weight: 100, hold: '60s', checkEvery: '1s' },
+      ],
+    });
+    scene.operator();
+    await scene.adopted();
+    await scene.release('v2');
+    const fallsMs: number[] = [];
+    for (let crashes = 0; crashes < CRASHES; crashes += 1) {
+      await scene.holdsAt(10);
+      scene.workloads.behaviours.set('v2', { unready: true, silent: true });
+      const sinceMs = performance.now();
+      await eventually('weight 0', 10_000, async () => (await scene.weight()) === 0);
+      fallsMs.push(performance.now() - sinceMs);
+      await scene.until('it says so', 5_000, ({ status }) => status.weight === 0);
+      scene.workloads.behaviours.delete('v2');
+    }
+    const { status } = await scene.holdsAt(100);
+    console.log(`      ${CRASHES} crashes, each to weight 0 in at most ${Math.round(Math.max(...fallsMs))} ms`);
+    expect(Math.max(...fallsMs)).to.be.below(3_000);
+    const rounds = Array.from({ length: CRASHES }, () => [10, 0]).flat();
+    const all = await scene.weights();
+    expect(all.slice(-rounds.length - 2)).to.deep.equal([...rounds, 10, 100]);
+    expect(status).not.to.have.property('condemned');
   });
 
   describe('an AuthRollout that is edited', () => {
