@@ -14,7 +14,8 @@ export interface ApprovalsAsked {
   readonly kubernetes: Kubernetes;
   readonly namespace: string;
   readonly rolloutName: string;
-  readonly question: Question;
+  /** What is asked; never empty. */
+  readonly questions: readonly [Question, ...Question[]];
   /** The operator is set to do without a guard. */
   readonly acceptUnguarded: boolean;
   readonly signal: AbortSignal;
@@ -46,7 +47,7 @@ export async function readApprovals(asked: ApprovalsAsked): Promise<ApprovalsVie
   try {
     const approvals = await listApprovals(asked);
     if (asked.acceptUnguarded) return { kind: 'read', approvals, guard: 'waived' };
-    const isAsked = approvals.some((approval) => isAbout(approval, asked.question));
+    const isAsked = approvals.some((approval) => asked.questions.some((question) => isAbout(approval, question)));
     return { kind: 'read', approvals, guard: isAsked ? await probeGuard(asked) : 'not-asked' };
   } catch (error) {
     if (error instanceof z.ZodError) return { kind: 'unknown', why: 'ERR_API_MALFORMED' };
@@ -91,8 +92,8 @@ const REFUSED_AS_FORGED = /denied (the )?request.*spec\.by/s;
  * Offers an approval in nobody's name, as a dry run, which stores nothing. What is asked is behaviour: a policy without its binding, one
  * that only warns or leaves this namespace out is missing, and another product that refuses forgery is as good as ours.
  */
-async function probeGuard({ kubernetes, namespace, rolloutName, question, signal }: ApprovalsAsked) {
-  const { role, revision, stepIndex } = question;
+async function probeGuard({ kubernetes, namespace, rolloutName, questions, signal }: ApprovalsAsked) {
+  const [{ role, revision, stepIndex }] = questions;
   const expiresAt = new Date(0).toISOString();
   const body = {
     apiVersion: 'latchkey.dev/v1alpha1',

@@ -3,11 +3,12 @@
  * the handles (what a write needs and no decision does) to act.ts.
  */
 import { readApprovals } from './approvals.ts';
+import { askCheckpoints } from './checkpoints.ts';
 import { isApiError } from './clients/api-error.ts';
 import type { CallName, Kubernetes } from './clients/kubernetes.ts';
 import type { LeaseElector } from './clients/lease.ts';
 import { deposed } from './clients/lease.ts';
-import { checksDue, checkWindowMs } from './core/checks-due.ts';
+import { checkpointsDue, checksDue, checkWindowMs } from './core/checks-due.ts';
 import type { Complaint } from './core/complaints.ts';
 import type { ContainerImage } from './core/decision-record.ts';
 import type { Observation, PodTemplate, RouteView } from './core/observation.ts';
@@ -116,7 +117,8 @@ export async function observe(
   const unsampled = await toObservation(reading, rollout.metadata, { spec, status, around, approvals });
   // The urgent lane asks nobody: its verdict is known, and a slow Prometheus must not stand before weight 0.
   const isAsking = lane === 'normal' && usable !== undefined && checksDue(unsampled);
-  const observation = isAsking ? await withSamples(reading, unsampled, usable) : unsampled;
+  const sampled = isAsking ? await withSamples(reading, unsampled, usable) : unsampled;
+  const observation = lane === 'normal' ? await withAnswers(reading, sampled) : sampled;
   const { uid, resourceVersion, finalizers } = rollout.metadata;
   const read = [around.target, around.stable].filter((deployment) => deployment !== undefined);
   const resourceVersions = new Map(read.map((deployment) => [deployment.view.name, deployment.resourceVersion]));
@@ -180,7 +182,7 @@ async function approvalsFor(
   if (needed === undefined || revision === undefined) return undefined;
   const question = { role: needed.role, stepIndex: needed.stepIndex, sinceMs: Date.parse(needed.since), revision };
   const { kubernetes, acceptUnguarded } = parts;
-  return await readApprovals({ kubernetes, namespace, rolloutName, question, acceptUnguarded, signal });
+  return await readApprovals({ kubernetes, namespace, rolloutName, questions: [question], acceptUnguarded, signal });
 }
 
 async function withSamples(reading: Reading, observation: Observation, spec: Spec): Promise<Observation> {
@@ -189,10 +191,26 @@ async function withSamples(reading: Reading, observation: Observation, spec: Spe
   const stableName = stableNameOf(spec.targetName);
   const replicaSets = parts.sentinel.replicaSets(key);
   const samples = await runStepChecks({ spec, namespace, stableName, replicaSets, windowMs, signal });
-  // Time has passed: what the sentinel saw meanwhile belongs to the same moment as the samples.
-  const nowMs = parts.now();
-  const meanwhile = { sentinel: parts.sentinel.view(key), signals: parts.signals.view(key) };
-  return { ...observation, nowMs, samples: { ...samples, takenAtMs: nowMs }, ...meanwhile };
+  const meanwhile = momentOf(reading);
+  return { ...observation, ...meanwhile, samples: { ...samples, takenAtMs: meanwhile.nowMs } };
+}
+
+/** Time has passed: what the sentinel saw meanwhile belongs to the same moment as what was asked. */
+function momentOf({ parts, key }: Reading): Pick<Observation, 'nowMs' | 'sentinel' | 'signals'> {
+  return { nowMs: parts.now(), sentinel: parts.sentinel.view(key), signals: parts.signals.view(key) };
+}
+
+/** The last thing that is read, and only where everything else is decided. */
+async function withAnswers(reading: Reading, observation: Observation): Promise<Observation> {
+  const question = checkpointsDue(observation);
+  const { spec, rollout, status } = observation;
+  if (question === undefined || spec.kind === 'invalid') return observation;
+  const { parts, namespace, signal } = reading;
+  const { kubernetes, acceptUnguarded, now } = parts;
+  const { prometheusAddress } = spec.spec;
+  const about = { namespace, rolloutName: rollout.name, revision: status?.revision ?? '', question, prometheusAddress };
+  const answers = await askCheckpoints({ kubernetes, ...about, acceptUnguarded, now, signal });
+  return { ...observation, ...answers, ...momentOf(reading) };
 }
 
 async function readSurroundings(reading: Reading, spec: Spec, status: Status | undefined): Promise<Surroundings> {

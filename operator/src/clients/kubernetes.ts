@@ -54,6 +54,8 @@ export const CALLS = {
   patchScale: { ...apps, resource: 'deployments/scale', verb: 'patch' },
   /** Where the previous revision's template is found when a promotion must be taken back. */
   listReplicaSets: { ...apps, resource: 'replicasets', verb: 'list' },
+  /** A Job that a checkpoint names, and no other: neither listed nor watched. */
+  getJob: { apiGroup: 'batch', version: 'v1', scope: 'watched', resource: 'jobs', verb: 'get' },
   listPods: { ...core, resource: 'pods', verb: 'list' },
   watchPods: { ...core, resource: 'pods', verb: 'watch' },
   getService: { ...core, resource: 'services', verb: 'get' },

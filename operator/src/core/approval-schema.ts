@@ -16,11 +16,22 @@ export function approvalVerb(role: ApprovalRole): string {
 /** `by` holds the longest ServiceAccount's name; an approval counts for a day at most, because nobody remembers why after that. */
 export const APPROVAL_LIMITS = { by: 512, reason: 512, validForMs: 86_400_000 } as const;
 
+/** yes opens a checkpoint, no keeps it shut. */
+export const APPROVAL_ANSWERS = ['yes', 'no'] as const;
+export type ApprovalAnswer = (typeof APPROVAL_ANSWERS)[number];
+
 /** One line: it is shown on terminals as it stands. */
 const line = z
   .string()
   .min(1)
   .regex(/^\P{Cc}*$/u);
+
+/** A checkpoint's name; no two of a step share one. */
+export const checkpointName = z
+  .string()
+  .min(1)
+  .max(63)
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
 
 export const approvalSpecSchema = z.strictObject({
   rolloutName: z.string().min(1).max(253).describe('The AuthRollout in the same namespace.'),
@@ -29,8 +40,18 @@ export const approvalSpecSchema = z.strictObject({
     .max(10)
     .regex(/^[0-9a-f]{10}$/)
     .describe('The revision the approval is for: status.revision of the AuthRollout.'),
-  stepIndex: z.int().min(0).max(19).describe('The step the approval is for: status.approvalNeeded.stepIndex.'),
-  role: z.enum(APPROVAL_ROLES).describe('In which role: status.approvalNeeded.role.'),
+  stepIndex: z
+    .int()
+    .min(0)
+    .max(19)
+    .describe('The step the approval is for: stepIndex of status.approvalNeeded, or of status.checkpoints.'),
+  role: z.enum(APPROVAL_ROLES).describe('In which role: that of status.approvalNeeded, or of the checkpoint.'),
+  checkpoint: checkpointName
+    .optional()
+    .describe(
+      'The checkpoint that it answers: a name in status.checkpoints. Without it the approval is for status.approvalNeeded.',
+    ),
+  answer: z.enum(APPROVAL_ANSWERS).optional().describe('Of a checkpoint: go or no-go. Default: yes.'),
   by: line
     .max(APPROVAL_LIMITS.by)
     .describe('Who approves, by the name that the API server knows: kubectl auth whoami.'),

@@ -34,11 +34,16 @@ export type ApprovalsView =
 export type ApprovalNeeded = { readonly role: ApprovalRole; readonly stepIndex: number; readonly sinceMs: number };
 
 /** The same with the revision that it is about. */
-export type Question = ApprovalNeeded & { readonly revision: string };
+export type Question = ApprovalNeeded & {
+  readonly revision: string;
+  /** The checkpoint that it is about; without one it is the way up after a P1 or P2. */
+  readonly checkpoint?: string;
+};
 
 /** True for an approval that was made for this question; whether it counts is another matter. */
-export function isAbout(approval: Approval, { role, revision, stepIndex, sinceMs }: Question): boolean {
+export function isAbout(approval: Approval, { role, revision, stepIndex, sinceMs, checkpoint }: Question): boolean {
   return (
+    approval.checkpoint === checkpoint &&
     approval.role === role &&
     approval.revision === revision &&
     approval.stepIndex === stepIndex &&
@@ -83,25 +88,48 @@ export function askApproval(scene: Scene, needed: ApprovalNeeded): ApprovalAnswe
   return { kind: 'approved', approval, approvalsUsed: [...run.approvalsUsed, spentBy(approval)].slice(-MAX_SPENT) };
 }
 
+/** A person's word at a checkpoint; where there is none, why, and of which time it would have been. */
+export type Word =
+  | { readonly kind: 'word'; readonly approval: Approval }
+  | { readonly kind: 'none'; readonly why: string; readonly atMs?: number };
+
+/** The newest approval that fits, whether it says yes or no. */
+export function newestWord(view: ApprovalsView | undefined, question: Question, now: Moment): Word {
+  if (view === undefined) return { kind: 'none', why: 'NotAsked' };
+  if (view.kind === 'unknown') return { kind: 'none', why: view.why };
+  const fitting = view.approvals
+    .filter((approval) => misfit(approval, question, now) === undefined)
+    .toSorted((left, right) => left.createdAtMs - right.createdAtMs || (left.uid < right.uid ? -1 : 1));
+  const approval = fitting.at(-1);
+  if (approval === undefined || view.guard === 'not-asked') return { kind: 'none', why: 'NotAnswered' };
+  if (view.guard === 'missing') return { kind: 'none', why: 'Unguarded', atMs: approval.createdAtMs };
+  return { kind: 'word', approval };
+}
+
 /** "engineer as on-call: a slow disk, replaced". */
 export function describeApproval({ by, role, reason }: Approval): string {
   return `${by} as ${role}: ${reason}`;
 }
 
-const UNGUARDED =
+export const UNGUARDED =
   'this cluster takes a RolloutApproval in a name that is not its author’s: no approval counts until the ' +
   'ValidatingAdmissionPolicy rolloutapprovals.latchkey.dev and its binding are there (chart value approvals.policy); approve again then';
 
 /** Bound of status.approvalsUsed. */
-const MAX_SPENT = 20;
+export const MAX_SPENT = 20;
 
 function spentBy({ uid, by, role }: Approval): SpentApproval {
   return { uid, by, role };
 }
 
+type Moment = Pick<Scene, 'run' | 'nowMs'>;
+
 /** Why an approval does not count; undefined when it does. */
-function misfit(approval: Approval, question: Question, { run, nowMs }: Scene): string | undefined {
-  const { revision, role, stepIndex, createdAtMs, expiresAtMs } = approval;
+function misfit(approval: Approval, question: Question, { run, nowMs }: Moment): string | undefined {
+  const { revision, role, stepIndex, createdAtMs, expiresAtMs, checkpoint } = approval;
+  if (checkpoint !== question.checkpoint)
+    return `is for ${checkpoint === undefined ? 'no checkpoint' : `checkpoint ${checkpoint}`}`;
+  if (checkpoint === undefined && approval.answer === 'no') return 'says no';
   if (revision !== question.revision) return `is for revision ${revision}`;
   if (role !== question.role) return `is of ${role}`;
   if (stepIndex !== question.stepIndex) return `is for step index ${stepIndex}`;

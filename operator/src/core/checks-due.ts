@@ -1,8 +1,11 @@
 /**
  * Whether this pass asks Prometheus, over which window, and whether the sentinel must look at a rollout at all. observe.ts
- * asks the first two with the observation as far as it has got (samples undefined), sentinel.ts the third.
+ * asks the first two with the observation as far as it has got (samples undefined), then checkpointsDue; sentinel.ts asks the last.
  */
 
+import { type CheckpointQuestion, questionOf } from './checkpoints.ts';
+import { decide } from './decide.ts';
+import { judge } from './judge.ts';
 import type { Observation } from './observation.ts';
 import { liveWeight } from './route-record.ts';
 import { type Run, runOf } from './run.ts';
@@ -27,6 +30,19 @@ export function checkWindowMs(observation: Observation): number {
   const { stepStartedAtMs } = runWith(observation);
   const ageMs = observation.nowMs - (stepStartedAtMs ?? observation.nowMs);
   return Math.min(MAX_WINDOW_MS, Math.max(MIN_WINDOW_MS, ageMs));
+}
+
+/**
+ * What stands before the next step, when this pass would do nothing but wait for it: whatever lowers or holds for another reason has
+ * been decided without a question, and is not kept waiting for an answer.
+ */
+export function checkpointsDue(observation: Observation): CheckpointQuestion | undefined {
+  const { spec, nowMs } = observation;
+  if (spec.kind === 'invalid' || observation.leader.leaseToken > observation.leader.token) return undefined;
+  const question = questionOf(runWith(observation), spec.spec, nowMs);
+  if (question === undefined || decide(observation, judge(observation)).reason !== 'CheckpointPending')
+    return undefined;
+  return question;
 }
 
 /** True while the canary has traffic, or it is not yet proven that it has none. */

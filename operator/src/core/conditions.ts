@@ -21,6 +21,8 @@ type Draft = { readonly status: Condition['status']; readonly reason: string; re
 const STALLING: ReadonlySet<Reason> = new Set<Reason>([
   'ApprovalNeeded',
   'ApprovalsUnguarded',
+  'CheckpointNeedsPerson',
+  'CheckpointNo',
   'InvalidSpec',
   'PromotionStuck',
   'RouteInvalid',

@@ -179,7 +179,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 /** The decision before, as the log or the status knows it. */
 export type KnownDecision = { readonly decision: string; readonly reason: string };
 
-/** True for what deserves a record: another decision, or checks that found something else. */
+/** True for what deserves a record: another decision, or checks or checkpoints that found something else. */
 export function isNews(
   before: KnownDecision | undefined,
   status: Status | undefined,
@@ -187,6 +187,8 @@ export function isNews(
   { kind, reason }: Decision,
 ): boolean {
   if (before === undefined || before.decision !== kind || before.reason !== reason) return true;
+  const said = new Map(status?.checkpoints?.answers.map(({ name, answer }) => [name, answer]));
+  if (judgement.checkpoints?.some(({ name, answer }) => said.get(name) !== answer) === true) return true;
   const known = new Map(status?.lastCheck?.results.map((result) => [result.check, wordOf(result)]));
   return (judgement.step?.results ?? []).some(({ check, verdict }) => known.get(check) !== verdictWord(verdict));
 }

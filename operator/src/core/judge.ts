@@ -4,6 +4,7 @@
  */
 
 import { judgeAlerts } from './alerts.ts';
+import { type CheckpointAnswer, judgeCheckpoints } from './checkpoints.ts';
 import {
   type CheckResult,
   checkAuthFailures,
@@ -40,6 +41,8 @@ export type Judgement = {
   readonly step: Judged | undefined;
   /** What others say; known in every pass. */
   readonly alerts: Judged;
+  /** What the checkpoints before the next step say; absent when this pass did not ask them. */
+  readonly checkpoints?: readonly CheckpointAnswer[];
 };
 
 /** A batch older than three beats of the sentinel says nothing about now. */
@@ -53,11 +56,13 @@ export function judge(observation: Observation): Judgement {
   const { status, sentinel, samples, nowMs, complaints = [] } = observation;
   const reported = reportedComplaints(complaints, status?.revision, { matrix, nowMs });
   const sinceMs = status?.stepStartedAt === undefined ? undefined : Date.parse(status.stepStartedAt);
+  const checkpoints = judgeCheckpoints(observation);
   const knownSilentMs = status?.silentSince === undefined ? undefined : Date.parse(status.silentSince);
   return {
     sentinel: judgeSentinel(sentinel, matrix, { nowMs, sinceMs, silentSinceMs: knownSilentMs, reported }),
     step: samples && judgeStep(samples, sentinel, matrix, { weight: status?.weight ?? 0, reported }),
     alerts: judgeAlerts(observation.signals),
+    ...(checkpoints === undefined ? {} : { checkpoints }),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { ApprovalsView } from './approval.ts';
+import type { CheckpointFact } from './checkpoints.ts';
 import type { Complaint } from './complaints.ts';
 import type { Severity } from './matrix.ts';
 import type { SpecReading } from './spec.ts';
@@ -160,7 +161,7 @@ export type Observation = {
   readonly route: RouteView;
   /** Present only when this pass ran the step's checks (`checksDue`). */
   readonly samples: StepSamples | undefined;
-  /** Present only when status.approvalNeeded is set and nothing is urgent. */
+  /** Present only while an approval or a checkpoint's person is asked for and nothing is urgent. */
   readonly approvals: ApprovalsView | undefined;
   /** `viewWindow(...)` of the sentinel's window; undefined when the sentinel does not run for this rollout yet. */
   readonly sentinel: SentinelView | undefined;
@@ -168,4 +169,6 @@ export type Observation = {
   readonly signals: readonly SignalView[];
   /** The newest RolloutComplaints about this rollout, of whatever revision; absent in records of an operator that knew none. */
   readonly complaints?: readonly Complaint[];
+  /** Present only when this pass asked the checkpoints before the next step (`checkpointsDue`). */
+  readonly checkpoints?: readonly CheckpointFact[];
 };

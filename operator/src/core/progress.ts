@@ -4,9 +4,10 @@
  */
 
 import { alertFiring } from './alerts.ts';
-import { askApproval, describeApproval } from './approval.ts';
+import { askApproval, describeApproval, MAX_SPENT } from './approval.ts';
 import { downTooLong, nobodyReady } from './canary-down.ts';
 import { atCeiling, ceilingLifted } from './ceiling.ts';
+import { checkpointsOpen, describeYes, spentAt } from './checkpoint-gate.ts';
 import { msToDuration } from './duration.ts';
 import { SENTINEL_FRESH_MS } from './judge.ts';
 import { responseTo } from './matrix.ts';
@@ -34,6 +35,7 @@ const PROGRESS: readonly Rule[] = [
   ceilingLifted,
   stillBlind,
   holdNotOver,
+  checkpointsOpen,
   noFreshPass,
   stableNotRestored,
   fenceNotClaimed,
@@ -223,10 +225,11 @@ function rise(scene: Scene): Draft {
   return {
     kind: 'advance',
     reason: 'Advanced',
-    message: `from ${weight}% to ${next.step.weight}% (step ${next.index + 1} of ${spec.schedule.length})`,
+    message: `from ${weight}% to ${next.step.weight}% (step ${next.index + 1} of ${spec.schedule.length})${describeYes(scene)}`,
     write: next.step.weight,
     stepIndex: next.index,
     want: capacity(replicas),
+    run: { approvalsUsed: [...run.approvalsUsed, ...spentAt(scene)].slice(-MAX_SPENT) },
   };
 }
 

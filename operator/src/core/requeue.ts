@@ -10,6 +10,8 @@ import type { Reason } from './reason.ts';
 
 /** Waiting for pods, services or a proof: their watch events are faster, this is for the lost one. */
 const POLL_MS = 1_000;
+/** A checkpoint is asked again: nothing rings when a Job ends. */
+const ASK_AGAIN_MS = 15_000;
 /** A person or another manifest is needed. */
 const SLOW_MS = 60_000;
 /** Against our own bugs only: the watches hear everything, and list again every ten minutes what they may have missed. */
@@ -51,6 +53,14 @@ const FOR_PEOPLE: ReadonlySet<Reason> = new Set<Reason>([
   'TargetNotFound',
 ]);
 
+const AT_CHECKPOINT: ReadonlySet<Reason> = new Set<Reason>([
+  'ApprovalsUnguarded',
+  'CheckpointNeedsPerson',
+  'CheckpointNo',
+  'CheckpointPending',
+  'CheckpointUnknown',
+]);
+
 function isWaitingForPeople({ reason }: Decision): boolean {
   return FOR_PEOPLE.has(reason);
 }
@@ -69,6 +79,7 @@ function untilNextEvent({ nowMs, spec }: Observation, { run, reason }: Decision)
     run.blindSinceMs === undefined ? undefined : run.blindSinceMs + blindLimitMs,
   ];
   const ahead = eventsMs.filter((atMs) => atMs !== undefined).filter((atMs) => atMs > nowMs);
+  if (AT_CHECKPOINT.has(reason)) return Math.max(100, Math.min(nowMs + ASK_AGAIN_MS, ...ahead) - nowMs);
   const dueMs = startMs === undefined ? nowMs + POLL_MS : Math.min(nowMs + SLOW_MS, ...ahead);
   return Math.max(100, dueMs - nowMs);
 }

@@ -36,6 +36,8 @@ export type Run = {
   readonly drift: Status['drift'];
   /** Where spec.maxWeight lowered the weight to; undefined once the ceiling has let it go on. */
   readonly loweredTo: number | undefined;
+  /** Since when the checkpoints before this step are asked; undefined while none are. */
+  readonly checkpoints: { readonly stepIndex: number; readonly sinceMs: number } | undefined;
   /** True when the route knows a write that the status does not: the process died between the two. */
   readonly isAheadOfStatus: boolean;
 };
@@ -91,6 +93,10 @@ function runOfStatus({ status, target, stable }: Observation): Run {
     },
     drift: status?.drift,
     loweredTo: status?.loweredTo,
+    checkpoints: status?.checkpoints && {
+      stepIndex: status.checkpoints.stepIndex,
+      sinceMs: Date.parse(status.checkpoints.since),
+    },
     isAheadOfStatus: false,
   };
 }
@@ -144,7 +150,9 @@ function onlyCondemn(run: Run, record: WriteRecord): Run {
 
 /** The run after the write that the record describes. */
 export function applyRecord(run: Run, record: WriteRecord, spec: Spec | undefined, observation: Observation): Run {
-  const written: Run = { ...run, weight: record.weight, writtenAt: record.at };
+  // What was said before a move says nothing after it.
+  const checkpoints = record.decision === 'hold' ? run.checkpoints : undefined;
+  const written: Run = { ...run, weight: record.weight, writtenAt: record.at, checkpoints };
   if (record.reason === 'MaxWeight') return afterCeiling(written, record, spec);
   switch (record.decision) {
     case 'hold':

@@ -3,7 +3,7 @@
  */
 
 import { durationToMs } from './duration.ts';
-import { LATENCY_BUCKETS_MS, type SpecManifest } from './spec-schema.ts';
+import { JOB_FRESH_LIMIT, LATENCY_BUCKETS_MS, type SpecManifest } from './spec-schema.ts';
 
 /** Every broken rule as a sentence that says what to change; empty when the spec may be used. */
 export function specViolations(spec: SpecManifest): readonly string[] {
@@ -27,10 +27,33 @@ function scheduleViolations({ schedule }: SpecManifest): readonly string[] {
     if (durationToMs(step.checkEvery) < 1_000) {
       violations.push(`spec.schedule[${index}].checkEvery ${step.checkEvery} is below a second: set it to 1s or more`);
     }
+    violations.push(...checkpointViolations(step.checkpoints ?? [], `spec.schedule[${index}].checkpoints`));
   });
   if (schedule.at(-1)?.weight !== 100)
     violations.push('spec.schedule must end with weight 100: add or change the last step');
   return violations;
+}
+
+type CheckpointManifest = NonNullable<SpecManifest['schedule'][number]['checkpoints']>[number];
+
+function checkpointViolations(checkpoints: readonly CheckpointManifest[], path: string): readonly string[] {
+  const names = new Set(checkpoints.map(({ name }) => name));
+  const repeated = names.size < checkpoints.length ? [`${path}: give each checkpoint of a step a name of its own`] : [];
+  const each = checkpoints.flatMap(({ query, job, person }, index) => {
+    const found: string[] = [];
+    const at = `${path}[${index}]`;
+    if ([query, job, person].filter((kind) => kind !== undefined).length !== 1)
+      found.push(`${at}: name exactly one of query, job and person`);
+    if (query !== undefined && query.atLeast === undefined && query.atMost === undefined)
+      found.push(`${at}.query: set atLeast, atMost or both`);
+    if (query?.atLeast !== undefined && query.atMost !== undefined && query.atLeast > query.atMost)
+      found.push(`${at}.query: set atLeast no greater than atMost`);
+    const freshMs = job === undefined ? 1 : durationToMs(job.freshFor);
+    if (freshMs < 1 || freshMs > durationToMs(JOB_FRESH_LIMIT))
+      found.push(`${at}.job.freshFor: set it above 0 and to ${JOB_FRESH_LIMIT} at most`);
+    return found;
+  });
+  return [...repeated, ...each];
 }
 
 function matrixViolations({ matrix }: SpecManifest): readonly string[] {

@@ -4,6 +4,7 @@
  */
 
 import * as z from 'zod';
+import { APPROVAL_ROLES, checkpointName } from './approval-schema.ts';
 import { DURATION_PATTERN } from './duration.ts';
 
 /** Bounds of http_request_duration_seconds in milliseconds; a latency threshold is one of them, so that it can be counted. */
@@ -18,10 +19,42 @@ const objectName = z
   .max(63)
   .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
 
+/** More than this is a pipeline, which has a home of its own. */
+const MAX_CHECKPOINTS = 5;
+/** As long as an approval may count. */
+export const JOB_FRESH_LIMIT = '24h';
+
+const checkpoint = z.strictObject({
+  name: checkpointName.describe('Unique in its step; an approval names it.'),
+  query: z
+    .strictObject({
+      promql: z.string().min(1).max(1_024).describe('An instant query whose answer is one number.'),
+      atLeast: z.number().optional().describe('Smaller says no.'),
+      atMost: z.number().optional().describe('Greater says no.'),
+    })
+    .optional()
+    .describe('Asked of spec.metrics.prometheus.'),
+  job: z
+    .strictObject({
+      name: z.string().min(1).max(253).describe('A Job in the same namespace, made after status.checkpoints.since.'),
+      freshFor: duration.default('1h').describe('How long its end counts; at most 24h.'),
+    })
+    .optional()
+    .describe('Complete says yes, Failed no.'),
+  person: z
+    .strictObject({ role: z.enum(APPROVAL_ROLES).describe('Who may say yes or no, by a RolloutApproval.') })
+    .optional(),
+});
+
 const step = z.strictObject({
   weight: z.int().min(1).max(100).describe('Percent of the traffic that the canary gets in this step.'),
   hold: duration.describe('How long the step lasts at least.'),
   checkEvery: duration.describe('How often the checks run during the step; the sentinel looks every second anyway.'),
+  checkpoints: z
+    .array(checkpoint)
+    .max(MAX_CHECKPOINTS)
+    .optional()
+    .describe('Go or no-go: each must say yes before the step is entered; each is one of query, job and person.'),
 });
 
 export const targetRefSchema = z.strictObject({

@@ -4,6 +4,7 @@
  */
 
 import * as z from 'zod';
+import type { ApprovalRole } from './approval-schema.ts';
 import { durationToMs } from './duration.ts';
 import { specViolations } from './spec-rules.ts';
 import {
@@ -15,7 +16,25 @@ import {
   targetRefSchema,
 } from './spec-schema.ts';
 
-export type Step = { readonly weight: number; readonly holdMs: number; readonly checkEveryMs: number };
+export type Step = {
+  readonly weight: number;
+  readonly holdMs: number;
+  readonly checkEveryMs: number;
+  /** What must say yes before the step; absent where nothing must, and in records of an operator that knew none. */
+  readonly checkpoints?: readonly Checkpoint[];
+};
+
+/** One go or no-go before a step. */
+export type Checkpoint = { readonly name: string } & (
+  | {
+      readonly kind: 'query';
+      readonly promql: string;
+      readonly atLeast: number | undefined;
+      readonly atMost: number | undefined;
+    }
+  | { readonly kind: 'job'; readonly job: string; readonly freshMs: number }
+  | { readonly kind: 'person'; readonly role: ApprovalRole }
+);
 
 /** The decision matrix with durations in milliseconds; shares are 0–1. */
 export type Matrix = {
@@ -99,6 +118,7 @@ function toSpec(manifest: SpecManifest): Spec {
       weight: entry.weight,
       holdMs: durationToMs(entry.hold),
       checkEveryMs: durationToMs(entry.checkEvery),
+      ...(entry.checkpoints === undefined ? {} : { checkpoints: entry.checkpoints.flatMap(toCheckpoint) }),
     })),
     prometheusAddress: manifest.metrics.prometheus.address,
     podPort: manifest.metrics.pod.port,
@@ -109,6 +129,18 @@ function toSpec(manifest: SpecManifest): Spec {
     maxWeight: manifest.maxWeight ?? 100,
     paused: manifest.paused,
   };
+}
+
+type CheckpointManifest = NonNullable<SpecManifest['schedule'][number]['checkpoints']>[number];
+
+/** None for one that asks nothing, which spec-rules.ts refuses. */
+function toCheckpoint({ name, query, job, person }: CheckpointManifest): readonly Checkpoint[] {
+  if (query !== undefined) {
+    const { promql, atLeast, atMost } = query;
+    return [{ name, kind: 'query', promql, atLeast, atMost }];
+  }
+  if (job !== undefined) return [{ name, kind: 'job', job: job.name, freshMs: durationToMs(job.freshFor) }];
+  return person === undefined ? [] : [{ name, kind: 'person', role: person.role }];
 }
 
 function toMatrix(manifest: SpecManifest['matrix']): Matrix {

@@ -2,6 +2,7 @@
  * The one status write of a pass. reconcile.ts calls nextStatus after act.ts and patches the status only when it differs.
  */
 
+import type { CheckpointAnswer } from './checkpoints.ts';
 import { conditionsFrom } from './conditions.ts';
 import type { Decision } from './decide.ts';
 import { msToDuration } from './duration.ts';
@@ -24,6 +25,7 @@ export function nextStatus(
   return dropUndefined({
     observedGeneration: observation.rollout.generation,
     ...fromRun(run),
+    checkpoints: checkpointsShown(observation, judgement, run),
     lastCheck: lastCheck(observation, judgement, decision),
     severity: severityOf(observation, judgement, decision, run),
     lastDecision,
@@ -117,6 +119,26 @@ function severityOf({ status }: Observation, { step }: Judgement, decision: Deci
   if (decision.severity !== undefined) return decision.severity;
   if (step !== undefined) return step.verdict.kind === 'fail' ? step.verdict.severity : 'None';
   return run.phase === 'Progressing' && decision.reason !== 'NewRevision' ? (status?.severity ?? 'None') : 'None';
+}
+
+/** What is asked, and the newest answers; a pass that did not ask leaves them as they were. */
+function checkpointsShown({ status }: Observation, { checkpoints }: Judgement, run: Run): Status['checkpoints'] {
+  if (run.checkpoints === undefined || run.phase !== 'Progressing') return undefined;
+  const { stepIndex, sinceMs } = run.checkpoints;
+  const before = status?.checkpoints?.stepIndex === stepIndex ? status.checkpoints.answers : [];
+  const answers = checkpoints?.map((answer) => shownAnswer(answer, before)) ?? before;
+  return { stepIndex, since: new Date(sinceMs).toISOString(), answers };
+}
+
+type ShownAnswer = NonNullable<Status['checkpoints']>['answers'][number];
+
+/** With the time at which it was first so: a query that says the same again changes nothing. */
+function shownAnswer({ atMs, value, ...answer }: CheckpointAnswer, before: readonly ShownAnswer[]): ShownAnswer {
+  const shown = { ...answer, ...(value === undefined ? {} : { value: value.slice(0, 1_200) }) };
+  const known = before.find(({ name }) => name === answer.name);
+  const isSame = known?.answer === answer.answer && known.value === shown.value && known.uid === answer.uid;
+  const at = isSame && answer.kind === 'query' ? known.at : toInstant(atMs);
+  return at === undefined ? shown : { ...shown, at };
 }
 
 /** The decision with the time at which it was first made: repeating it changes nothing. */

@@ -4,7 +4,7 @@
  */
 
 import * as z from 'zod';
-import { APPROVAL_LIMITS, APPROVAL_ROLES } from './approval-schema.ts';
+import { APPROVAL_LIMITS, APPROVAL_ROLES, checkpointName } from './approval-schema.ts';
 
 const instant = z.iso.datetime().max(32);
 const revision = z.string().max(64);
@@ -74,6 +74,18 @@ const decisionRecord = z.strictObject({
   at: instant,
 });
 export type DecisionRecord = z.output<typeof decisionRecord>;
+
+const checkpointAnswer = z.strictObject({
+  name: checkpointName,
+  kind: z.enum(['query', 'job', 'person']),
+  answer: z.enum(['yes', 'no', 'unknown']),
+  why: z.string().max(64).optional(),
+  value: z.string().max(1_200).optional(),
+  threshold: z.string().max(64).optional(),
+  by: z.string().max(APPROVAL_LIMITS.by).optional(),
+  uid: z.string().max(64).optional(),
+  at: instant.optional(),
+});
 
 export const statusSchema = z.strictObject({
   observedGeneration: z.int().min(0).optional().describe('Generation of the spec that the last pass acted on.'),
@@ -158,6 +170,16 @@ export const statusSchema = z.strictObject({
     .optional()
     .describe(
       'Where spec.maxWeight lowered the weight to: the hold of its step begins anew once the ceiling lets it rise.',
+    ),
+  checkpoints: z
+    .strictObject({
+      stepIndex: z.int().min(0).max(19),
+      since: instant,
+      answers: z.array(checkpointAnswer).max(5),
+    })
+    .optional()
+    .describe(
+      'What is asked before the next step, and since when: a Job or an approval made before that answers nothing. The answers are for people; every pass asks again.',
     ),
   history: z.array(decisionRecord).max(10).optional(),
   conditions: z.array(condition).max(16).optional(),

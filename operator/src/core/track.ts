@@ -4,6 +4,7 @@
  */
 
 import { isNobodyReady } from './canary-down.ts';
+import { questionOf } from './checkpoints.ts';
 import type { Judgement } from './judge.ts';
 import type { Observation, UnknownWhy } from './observation.ts';
 import type { Run } from './run.ts';
@@ -19,7 +20,13 @@ export function track(run: Run, observation: Observation, judgement: Judgement):
     silentSinceMs: silentSince(clamped, observation),
     blindSinceMs: blindSince(clamped, observation, judgement),
     nextCheckAtMs: judgement.step === undefined ? clamped.nextCheckAtMs : nextCheckAt(clamped, observation, judgement),
+    checkpoints: questionNow(clamped, observation),
   };
+}
+
+function questionNow(run: Run, { spec, nowMs }: Observation): Run['checkpoints'] {
+  const question = spec.kind === 'valid' ? questionOf(run, spec.spec, nowMs) : undefined;
+  return question && { stepIndex: question.stepIndex, sinceMs: question.sinceMs };
 }
 
 /** When the clock went back, what "began" in the future begins now: waiting starts over, it never becomes endless. */

@@ -72,6 +72,8 @@ const APPROVAL: Definition = {
   columns: [
     { name: 'Rollout', type: 'string', jsonPath: '.spec.rolloutName' },
     { name: 'Role', type: 'string', jsonPath: '.spec.role' },
+    { name: 'Checkpoint', type: 'string', jsonPath: '.spec.checkpoint' },
+    { name: 'Answer', type: 'string', jsonPath: '.spec.answer' },
     { name: 'By', type: 'string', jsonPath: '.spec.by' },
     { name: 'Revision', type: 'string', jsonPath: '.spec.revision' },
     { name: 'Step', type: 'integer', jsonPath: '.spec.stepIndex' },

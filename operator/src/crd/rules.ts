@@ -8,7 +8,7 @@
  * @see https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-rules
  */
 
-import { LATENCY_BUCKETS_MS } from '../core/spec-schema.ts';
+import { JOB_FRESH_LIMIT, LATENCY_BUCKETS_MS } from '../core/spec-schema.ts';
 
 export type CelRule = {
   readonly rule: string;
@@ -71,6 +71,26 @@ export const ROLLOUT_RULES: Readonly<Record<string, readonly CelRule[]>> = {
       fieldPath: '.checkEvery',
     },
   ],
+  'spec.schedule[].checkpoints[]': [
+    {
+      rule: '[has(self.query), has(self.job), has(self.person)].filter(isThere, isThere).size() == 1',
+      message: 'name exactly one of query, job and person',
+    },
+  ],
+  'spec.schedule[].checkpoints[].query': [
+    { rule: 'has(self.atLeast) || has(self.atMost)', message: 'set atLeast, atMost or both' },
+    {
+      rule: '!has(self.atLeast) || !has(self.atMost) || self.atLeast <= self.atMost',
+      message: 'set atLeast no greater than atMost',
+    },
+  ],
+  'spec.schedule[].checkpoints[].job': [
+    {
+      rule: `duration(self.freshFor) > duration('0s') && duration(self.freshFor) <= duration('${JOB_FRESH_LIMIT}')`,
+      message: `freshFor must be above 0 and at most ${JOB_FRESH_LIMIT}`,
+      fieldPath: '.freshFor',
+    },
+  ],
   'spec.matrix.errorRate': [
     {
       rule: 'self.p0 > self.p1 && self.p1 > self.p2 && self.p2 > self.p3',
@@ -90,7 +110,13 @@ export const ROLLOUT_RULES: Readonly<Record<string, readonly CelRule[]>> = {
 };
 
 export const APPROVAL_RULES: Readonly<Record<string, readonly CelRule[]>> = {
-  spec: [{ rule: 'self == oldSelf', message: 'an approval cannot be changed: delete it and create another' }],
+  spec: [
+    { rule: 'self == oldSelf', message: 'an approval cannot be changed: delete it and create another' },
+    {
+      rule: "!has(self.answer) || self.answer == 'yes' || has(self.checkpoint)",
+      message: 'only a checkpoint can be answered with no: name it in spec.checkpoint',
+    },
+  ],
 };
 
 export const COMPLAINT_RULES: Readonly<Record<string, readonly CelRule[]>> = {

@@ -11,7 +11,10 @@ export type Schema = { readonly [key: string]: unknown };
 type Rules = Readonly<Record<string, readonly CelRule[]>>;
 
 /** Lists that are maps: two writers may own different entries. Every other list is replaced as a whole. */
-const LIST_KEYS: Readonly<Record<string, readonly string[]>> = { 'status.conditions': ['type'] };
+const LIST_KEYS: Readonly<Record<string, readonly string[]>> = {
+  'status.conditions': ['type'],
+  'spec.schedule[].checkpoints': ['name'],
+};
 
 /** What zod bounds an integer with when nobody else does; int64 says the same. */
 const SAFE_INTEGER = 9_007_199_254_740_991;

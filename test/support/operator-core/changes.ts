@@ -21,6 +21,13 @@ const HEALTHS: readonly Health[] = [
   'nan',
 ];
 
+/** Before every step; what they find changes with the world. */
+export const CHECKPOINTS: readonly Json[] = [
+  { name: 'figure', query: { promql: 'figure', atMost: 1 } },
+  { name: 'job', job: { name: 'verify', freshFor: '10m' } },
+  { name: 'person', person: { role: 'team-lead' } },
+];
+
 /** Edits of the spec, each one object so that it is parsed once. */
 const SPECS: readonly Json[] = [
   specManifest(),
@@ -31,6 +38,8 @@ const SPECS: readonly Json[] = [
   specManifest({ replicas: 6 }),
   ...[0, 7, 25, 60].map((maxWeight) => specManifest({ maxWeight })),
   specManifest({ maxWeight: 5, paused: true }),
+  specManifest({ schedule: SCHEDULE.map((entry) => ({ ...entry, checkpoints: CHECKPOINTS })) }),
+  specManifest({ schedule: SCHEDULE.map((entry) => ({ ...entry, checkpoints: CHECKPOINTS.slice(0, 1) })) }),
   { targetRef: {}, route: {} },
 ];
 
@@ -74,7 +83,7 @@ export function change(world: World, what: number, size: number): World {
     case 12:
       return breakRoute(world, size);
     case 13:
-      return { ...world, quiet: !world.quiet };
+      return size % 2 === 0 ? { ...world, quiet: !world.quiet } : answerCheckpoints(world, size >> 1);
     case 14:
       return loseObjects(world, size);
     case 15:
@@ -82,6 +91,33 @@ export function change(world: World, what: number, size: number): World {
     default:
       return loseStatus(world, size);
   }
+}
+
+/** A figure, a Job and a word, each of some time, each yes, no or neither. */
+function answerCheckpoints(world: World, size: number): World {
+  const { nowMs, status } = world;
+  const figure = ([0, 2, Number.NaN, 1] as const)[size % 4] ?? 0;
+  const createdAtMs = nowMs - ([0, 1_000, 61_000, 3_600_000][(size >> 2) % 4] ?? 0);
+  const how = size % 3 === 0 ? ('Failed' as const) : ('Complete' as const);
+  const ended = size % 5 === 0 ? undefined : { how, atMs: createdAtMs };
+  const revision = size % 7 === 0 ? REVISION(4) : undefined;
+  const word = approvalFor(world, {
+    uid: `word-${nowMs}`,
+    checkpoint: 'person',
+    role: 'team-lead',
+    stepIndex: status?.checkpoints?.stepIndex ?? 0,
+    createdAtMs,
+    answer: size % 6 === 0 ? 'no' : 'yes',
+  });
+  return withApprovals(
+    {
+      ...world,
+      figure: { kind: 'value', value: figure },
+      job: size % 11 === 0 ? { kind: 'missing' } : { kind: 'found', uid: `job-${nowMs}`, revision, createdAtMs, ended },
+    },
+    [word],
+    size % 13 === 0 ? 'missing' : 'stands',
+  );
 }
 
 /** Mostly what is asked for, guarded; sometimes not asked for, not guarded, or not to be read. */

@@ -1,6 +1,7 @@
 /** What a leader sees of a world: the observation that observe.ts would make of a real cluster. */
 
-import { checksDue } from '../../../operator/src/core/checks-due.ts';
+import { askedOf, type CheckpointFact } from '../../../operator/src/core/checkpoints.ts';
+import { checkpointsDue, checksDue } from '../../../operator/src/core/checks-due.ts';
 import type {
   DeploymentView,
   Observation,
@@ -176,7 +177,15 @@ export function observe(world: World, token = world.leaseToken): Observation {
     signals: signals(world),
     complaints: complaints(world) ?? [],
   };
-  return checksDue(bare) ? { ...bare, samples: stepSamples(world) } : bare;
+  const sampled = checksDue(bare) ? { ...bare, samples: stepSamples(world) } : bare;
+  const question = checkpointsDue(sampled);
+  if (question === undefined) return sampled;
+  const checkpoints = question.checkpoints.flatMap((checkpoint): CheckpointFact[] => {
+    const fact = { name: checkpoint.name, asked: askedOf(checkpoint), takenAtMs: world.nowMs };
+    if (checkpoint.kind === 'query') return [{ ...fact, kind: 'query', sample: world.figure }];
+    return checkpoint.kind === 'job' ? [{ ...fact, kind: 'job', job: world.job }] : [];
+  });
+  return { ...sampled, checkpoints, approvals: world.approvals };
 }
 
 /** parseSpec costs more than a whole pass, and the worlds of a test share a handful of specs. */

@@ -5,7 +5,8 @@
  */
 
 import type { ApprovalsView } from '../../../operator/src/core/approval.ts';
-import type { Labels, PodTemplate } from '../../../operator/src/core/observation.ts';
+import type { JobView } from '../../../operator/src/core/checkpoints.ts';
+import type { Labels, PodTemplate, Sample } from '../../../operator/src/core/observation.ts';
 import type { Status } from '../../../operator/src/core/status.ts';
 
 export type Json = { readonly [key: string]: unknown };
@@ -59,6 +60,9 @@ export type World = {
   readonly podsStart: boolean;
   /** What the shell would find if the status asked. */
   readonly approvals: ApprovalsView;
+  /** What a checkpoint's query and Job would say. */
+  readonly figure: Sample;
+  readonly job: JobView;
 };
 
 export type RouteObject = {
@@ -132,6 +136,8 @@ export function freshWorld(): World {
     quiet: true,
     podsStart: true,
     approvals: { kind: 'read', approvals: [], guard: 'not-asked' },
+    figure: { kind: 'value', value: 0 },
+    job: { kind: 'missing' },
   };
 }
 

@@ -1,8 +1,10 @@
 import * as fc from 'fast-check';
+import type { Observation } from '../../../../operator/src/core/observation.ts';
 import type { Action } from '../../../../operator/src/core/plan.ts';
 import { liveWeight, readRecord } from '../../../../operator/src/core/route-record.ts';
 import { nextStep } from '../../../../operator/src/core/schedule.ts';
-import { change } from '../../../support/operator-core/changes.ts';
+import { approvalFor, withApprovals } from '../../../support/operator-core/approving.ts';
+import { CHECKPOINTS, change } from '../../../support/operator-core/changes.ts';
 import {
   act,
   adoptedWorld,
@@ -16,7 +18,7 @@ import {
   writeStatus,
 } from '../../../support/operator-core/doing.ts';
 import { observe } from '../../../support/operator-core/seeing.ts';
-import { deploy, freshWorld, specManifest, type World } from '../../../support/operator-core/world.ts';
+import { deploy, freshWorld, SCHEDULE, specManifest, type World } from '../../../support/operator-core/world.ts';
 
 /** What the test knows and no leader does. */
 type Ghost = {
@@ -105,7 +107,32 @@ function checkRise(
   if ((target?.readyReplicas ?? 0) < need) problems.push(`${target?.readyReplicas} pods ready of ${need}`);
   if (observation.leader.token < Number(ghost.world.route?.annotations['latchkey.dev/fence'] ?? 0))
     problems.push('behind the fence');
+  problems.push(...checkpointsShut(observation, from));
   if (problems.length > 0) throw new Error(`from ${from} to ${action.weight}: ${problems.join(', ')}`);
+}
+
+/** The checkpoints before the next step that have not said yes in this pass, by what was observed and nothing else. */
+function checkpointsShut({ spec, status, checkpoints, approvals, nowMs, target }: Observation, from: number): string[] {
+  const wanted = spec.kind === 'valid' ? (nextStep(spec.spec.schedule, from)?.step.checkpoints ?? []) : [];
+  const since = status?.checkpoints?.since;
+  // A question that is put in this very pass can be answered by a figure only.
+  const sinceMs = since === undefined ? nowMs : Math.floor(Date.parse(since) / 1_000) * 1_000;
+  const fresh = (checkpoints ?? []).filter(({ takenAtMs }) => takenAtMs === nowMs);
+  const isYes: Readonly<Record<string, boolean>> = {
+    figure: fresh.some((fact) => fact.kind === 'query' && fact.sample.kind === 'value' && fact.sample.value <= 1),
+    job: fresh.some((fact) => {
+      if (fact.kind !== 'job' || fact.job.kind !== 'found') return false;
+      const { ended, createdAtMs, revision = target?.revision } = fact.job;
+      return ended?.how === 'Complete' && createdAtMs >= sinceMs && revision === target?.revision;
+    }),
+    person:
+      approvals?.kind === 'read' &&
+      (approvals.guard === 'stands' || approvals.guard === 'waived') &&
+      approvals.approvals.some(
+        (word) => word.checkpoint === 'person' && word.answer !== 'no' && word.createdAtMs >= sinceMs,
+      ),
+  };
+  return wanted.flatMap(({ name }) => (isYes[name] === true ? [] : [`checkpoint ${name} has not said yes`]));
 }
 
 /** Everything else an action must never do. */
@@ -224,8 +251,30 @@ function moments(): readonly Ghost[] {
     ...[0, 15].map((maxWeight) => step({ ...worldAt(25), spec: specManifest({ maxWeight }) }).world),
     { ...promoting, spec: specManifest({ maxWeight: 10 }) },
     { ...worldAt(50), spec: specManifest({ maxWeight: 20, paused: true }) },
+    ...[5, 25, 50].flatMap(beforeCheckpoints),
   ];
   return worlds.map(start);
+}
+
+/** The hold is over and the question put: nothing said yet, and everything said. */
+function beforeCheckpoints(weight: number): readonly World[] {
+  const spec = specManifest({ schedule: SCHEDULE.map((entry) => ({ ...entry, checkpoints: CHECKPOINTS })) });
+  const asked = step({ ...worldAt(weight), spec, nowMs: worldAt(weight).nowMs + 61_000 }).world;
+  const { nowMs, status } = asked;
+  const stepIndex = status?.checkpoints?.stepIndex ?? 0;
+  const word = approvalFor(asked, { checkpoint: 'person', role: 'team-lead', stepIndex });
+  const ended = { how: 'Complete', atMs: nowMs } as const;
+  const job = { kind: 'found', uid: 'job-1', revision: undefined, createdAtMs: nowMs, ended } as const;
+  const yesterday = nowMs - 86_400_000;
+  const old = { ...job, createdAtMs: yesterday };
+  return [
+    asked,
+    withApprovals({ ...asked, job }, [word]),
+    withApprovals({ ...asked, job: old }, [word]),
+    withApprovals({ ...asked, job }, [
+      { ...word, createdAtMs: yesterday, expiresAtMs: yesterday + 86_400_000 + 60_000 },
+    ]),
+  ];
 }
 
 describe('ten thousand sequences of crashes, edits, clock jumps and leaders', () => {
