@@ -1,6 +1,6 @@
-/** `kubectl authrollout approve`: makes the RolloutApproval that a rollout waits for. Called by commands.ts. */
+/** `kubectl authrollout approve` and `refuse`: make the RolloutApproval that a rollout waits for. Called by commands.ts. */
 import { type ApiError, isApiError } from '../clients/api-error.ts';
-import { type ApprovalSpec, approvalVerb } from '../core/approval-schema.ts';
+import { type ApprovalAnswer, type ApprovalSpec, approvalVerb } from '../core/approval-schema.ts';
 import { CommandError } from './command.ts';
 import type { Options } from './options.ts';
 import type { Rollout, Rollouts } from './rollouts.ts';
@@ -19,13 +19,12 @@ export interface Approving {
  */
 export async function makeApproval({ rollouts, rollout, options, nowMs }: Approving): Promise<ApprovalSpec> {
   const { name, status } = rollout;
-  const needed = status?.approvalNeeded;
-  if (needed === undefined || status?.revision === undefined) {
-    throw new CommandError(`${name} needs no approval: it is ${status?.phase ?? 'not seen by the operator yet'}`);
-  }
+  const needed = neededOf(rollout, options);
+  const what = options.checkpoint === undefined ? name : `${options.checkpoint} of ${name}`;
+  if (status?.revision === undefined) throw new CommandError(`${name} is not seen by the operator yet`);
   if (needed.role !== options.role) {
     throw new CommandError(
-      `${name} needs an approval of ${needed.role}, not of ${options.role ?? 'nobody'}: say --as ${needed.role}`,
+      `${what} needs an approval of ${needed.role}, not of ${options.role ?? 'nobody'}: say --as ${needed.role}`,
     );
   }
   // The apiserver stamps whole seconds: a fraction more would be longer than it allows.
@@ -35,6 +34,7 @@ export async function makeApproval({ rollouts, rollout, options, nowMs }: Approv
     revision: status.revision,
     stepIndex: needed.stepIndex,
     role: needed.role,
+    ...(options.checkpoint === undefined ? {} : { checkpoint: options.checkpoint, answer: answerOf(options) }),
     by: await rollouts.whoAmI(),
     reason: options.reason ?? '',
     expiresAt,
@@ -46,6 +46,29 @@ export async function makeApproval({ rollouts, rollout, options, nowMs }: Approv
     throw error;
   }
   return spec;
+}
+
+type Needed = Pick<ApprovalSpec, 'role' | 'stepIndex'>;
+
+/** What status asks for: the way up after a P1 or P2, or a checkpoint by its name. @throws {CommandError} when it asks for nothing such */
+function neededOf({ name, spec, status }: Rollout, { checkpoint }: Options): Needed {
+  const asked = status?.checkpoints;
+  const people = spec?.schedule[asked?.stepIndex ?? -1]?.checkpoints?.filter((one) => one.kind === 'person') ?? [];
+  const names = people.map((one) => one.name).join(', ');
+  const phase = status?.phase ?? 'not seen by the operator yet';
+  if (checkpoint === undefined) {
+    if (status?.approvalNeeded !== undefined) return status.approvalNeeded;
+    const hint = names === '' ? '' : `; a checkpoint waits for a word: say --checkpoint ${names}`;
+    throw new CommandError(`${name} needs no approval: it is ${phase}${hint}`);
+  }
+  const person = people.find((one) => one.name === checkpoint);
+  if (person !== undefined && asked !== undefined) return { role: person.role, stepIndex: asked.stepIndex };
+  const others = names === '' ? `no person is asked now (${phase})` : `asked is ${names}`;
+  throw new CommandError(`${name} asks nobody for the checkpoint ${checkpoint}: ${others}`);
+}
+
+function answerOf({ command }: Options): ApprovalAnswer {
+  return command === 'refuse' ? 'no' : 'yes';
 }
 
 /** Which right is missing, and the line with which an administrator gives it. */

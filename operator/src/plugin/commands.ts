@@ -24,6 +24,7 @@ export function runCommand(deps: CommandDeps): Promise<number> {
     case 'history':
       return showHistory(deps);
     case 'approve':
+    case 'refuse':
       return approve(deps);
     case 'complain':
       return complain(deps);
@@ -120,8 +121,10 @@ async function showHistory({ rollouts, options, namespace, terminal }: CommandDe
 async function approve({ rollouts, options, namespace, terminal }: CommandDeps): Promise<number> {
   const rollout = await rollouts.get(namespace, options.name);
   const approval = await makeApproval({ rollouts, rollout, options, nowMs: terminal.nowMs() });
-  const { stepIndex, revision, role, by, expiresAt } = approval;
-  const done = `${options.dryRun ? 'would approve' : 'approved'} step ${stepIndex + 1} of revision ${revision} as ${role} (${by}), valid until ${expiresAt}`;
+  const { stepIndex, revision, role, by, expiresAt, checkpoint, answer } = approval;
+  const word = answer === 'no' ? 'refuse' : 'approve';
+  const what = `${checkpoint === undefined ? '' : `${checkpoint} before `}step ${stepIndex + 1} of revision ${revision}`;
+  const done = `${options.dryRun ? 'would ' : ''}${word}${options.dryRun ? '' : 'd'} ${what} as ${role} (${by}), valid until ${expiresAt}`;
   if (options.output === 'json') json(terminal, approval);
   else lines(terminal, [done]);
   return EXIT.done;

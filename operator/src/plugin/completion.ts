@@ -42,16 +42,17 @@ export interface Place {
 const ONLY_FOR: Readonly<Record<string, readonly Command[]>> = {
   'all-namespaces': ['list'],
   watch: ['status'],
-  as: ['approve'],
-  reason: ['approve', 'complain'],
+  as: ['approve', 'refuse'],
+  checkpoint: ['approve', 'refuse'],
+  reason: ['approve', 'refuse', 'complain'],
   count: ['complain'],
-  'valid-for': ['approve'],
+  'valid-for': ['approve', 'refuse'],
   file: ['plan', 'verify', 'replay', 'diff'],
   policy: ['replay'],
   'requests-per-second': ['plan'],
   failing: ['plan'],
   operator: ['plan'],
-  'dry-run': ['approve', 'complain', 'pause', 'resume', 'abort', 'set-weight', 'retry'],
+  'dry-run': ['approve', 'refuse', 'complain', 'pause', 'resume', 'abort', 'set-weight', 'retry'],
 };
 
 const VALUES: Readonly<Record<string, readonly string[]>> = {

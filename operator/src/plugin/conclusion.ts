@@ -23,6 +23,11 @@ export function waitsFor({ status, spec, violations, name }: Rollout): string | 
     : undefined;
 }
 
+/** Names of the checkpoints that have not said yes; none where none is asked. */
+export function shutCheckpoints({ status }: Pick<Rollout, 'status'>): readonly string[] {
+  return (status?.checkpoints?.answers ?? []).flatMap(({ name, answer }) => (answer === 'yes' ? [] : [name]));
+}
+
 /** spec.maxWeight keeps the next step away. */
 export function isAtCeiling({ spec, status }: Pick<Rollout, 'spec' | 'status'>): boolean {
   if (spec === undefined || status?.phase !== 'Progressing') return false;

@@ -11,7 +11,8 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
   history NAME      the newest decisions, oldest first
   plan [NAME] [-f FILE] what it would do: times, requests, what it can notice, the route's change, rights, queries;
                     of a manifest that nobody has applied, or of one that runs; changes nothing
-  approve NAME      open the way up that a P1 or P2 has closed; needs --as and --reason
+  approve NAME      open the way up that a P1 or P2 has closed, or say yes to a --checkpoint; needs --as and --reason
+  refuse NAME       say no to a --checkpoint: the step is not entered; needs --as and --reason
   complain NAME     report what users say of the version that runs; counts like the API's own complaints; needs --reason
   pause NAME        hold every way up; taking traffic away is never paused
   resume NAME       undo pause
@@ -30,10 +31,11 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
       --kubeconfig FILE default: KUBECONFIG, or ~/.kube/config
   -o, --output FORMAT   text (default) or json
   -w, --watch           status: until promoted (exit 0) or taken back (exit 3)
-      --as ROLE         approve: on-call or team-lead, as status says
-      --reason TEXT     approve, complain: why, at most 512 characters; kept in the object
+      --as ROLE         approve, refuse: on-call or team-lead, as status says
+      --checkpoint NAME approve, refuse: the go or no-go that status asks for
+      --reason TEXT     approve, refuse, complain: why, at most 512 characters; kept in the object
       --count N         complain: how many users, at most 100 (default: 1)
-      --valid-for TIME  approve: until when it counts, at most 24h (default: 1h)
+      --valid-for TIME  approve, refuse: until when it counts, at most 24h (default: 1h)
   -f, --file FILE       plan: the manifest; verify, replay, diff: a file of the operator's JSON lines; - is standard input
       --policy FILE     replay: an AuthRollout, or only spec.matrix, spec.schedule, … of one
       --requests-per-second N  plan: reckon with these instead of asking Prometheus
@@ -50,6 +52,7 @@ export const COMMANDS = [
   'status',
   'history',
   'approve',
+  'refuse',
   'complain',
   'pause',
   'resume',
@@ -83,6 +86,7 @@ export interface Options {
   /** Files: the one of replay, the two of diff. */
   readonly policies: readonly string[];
   readonly role: ApprovalRole | undefined;
+  readonly checkpoint: string | undefined;
   readonly reason: string | undefined;
   readonly validForMs: number;
   /** Of complain. */
@@ -136,8 +140,8 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     policies: policiesOf(command, operands, values.policy),
     ...plannedOf(values),
     count: command === 'complain' ? countOf(values.count) : 1,
-    ...(command === 'approve' ? approvalOf(values) : { role: undefined, validForMs: 0 }),
-    reason: command === 'approve' || command === 'complain' ? reasonOf(command, values.reason) : undefined,
+    ...(SAYS.has(command) ? approvalOf(command, values) : { role: undefined, checkpoint: undefined, validForMs: 0 }),
+    reason: SAYS.has(command) || command === 'complain' ? reasonOf(command, values.reason) : undefined,
   };
 }
 
@@ -150,6 +154,7 @@ export const OPTIONS = {
   output: { type: 'string', short: 'o', default: 'text' },
   watch: { type: 'boolean', short: 'w' },
   as: { type: 'string' },
+  checkpoint: { type: 'string' },
   reason: { type: 'string' },
   count: { type: 'string', default: '1' },
   'valid-for': { type: 'string', default: '1h' },
@@ -231,15 +236,25 @@ function countOf(text: string): number {
   throw new UsageError(`--count ${text}: write how many users complain, 1 to ${COMPLAINT_LIMITS.count}`);
 }
 
-function approvalOf(values: {
-  readonly as?: string | undefined;
-  readonly 'valid-for': string;
-}): Pick<Options, 'role' | 'validForMs'> {
-  const { as: role, 'valid-for': validFor } = values;
-  if (role !== 'on-call' && role !== 'team-lead') throw new UsageError('approve: say --as on-call or --as team-lead');
+/** Commands that make a RolloutApproval. */
+const SAYS: ReadonlySet<Command> = new Set<Command>(['approve', 'refuse']);
+
+function approvalOf(
+  command: Command,
+  values: {
+    readonly as?: string | undefined;
+    readonly checkpoint?: string | undefined;
+    readonly 'valid-for': string;
+  },
+): Pick<Options, 'role' | 'checkpoint' | 'validForMs'> {
+  const { as: role, checkpoint, 'valid-for': validFor } = values;
+  if (role !== 'on-call' && role !== 'team-lead')
+    throw new UsageError(`${command}: say --as on-call or --as team-lead`);
+  if (command === 'refuse' && checkpoint === undefined)
+    throw new UsageError('refuse: name what you say no to, --checkpoint NAME; pause or abort stops a rollout anywhere');
   const validForMs = durationToMs(validFor);
   if (!DURATION_PATTERN.test(validFor) || validForMs === 0 || validForMs > APPROVAL_LIMITS.validForMs) {
     throw new UsageError(`--valid-for ${validFor}: write a duration such as 30m or 1h, at most 24h`);
   }
-  return { role, validForMs };
+  return { role, checkpoint, validForMs };
 }

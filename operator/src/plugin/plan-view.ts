@@ -20,6 +20,7 @@ export function drawPlan(plan: Plan, canvas: Canvas): readonly string[] {
     row('traffic', trafficText(plan)),
     '',
     ...timeline(plan, paint),
+    ...checkpointLines(plan, canvas),
     '',
     ...routeLines(plan),
     ...rightLines(plan),
@@ -99,6 +100,12 @@ function stepCells({
       ? '?'
       : `${number(worst.badAnswers)}${worst.exposedMs === undefined ? ', not noticed in the step' : ` in ${msToDuration(worst.exposedMs)}`}`,
   ];
+}
+
+function checkpointLines({ checkpoints }: Plan, canvas: Canvas): readonly string[] {
+  return checkpoints.map(({ stepIndex, weight, name, asks }, index) =>
+    row(index === 0 ? 'go/no-go' : '', cut(`before step ${stepIndex + 1} (${weight} %)  ${name}: ${asks}`, canvas)),
+  );
 }
 
 function routeLines({ route }: Plan): readonly string[] {

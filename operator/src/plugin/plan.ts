@@ -3,9 +3,10 @@
  * nothing, and exits with 1 when it would stall. Called by commands.ts; plan-view.ts draws the result.
  */
 import { isApiError } from '../clients/api-error.ts';
+import { describeCheckpoint } from '../core/checkpoint-gate.ts';
 import type { DeploymentView, RouteView } from '../core/observation.ts';
 import { canaryServiceOf, stableNameOf, stableServiceOf } from '../core/revision.ts';
-import { parseSpec, type Spec } from '../core/spec.ts';
+import { type Checkpoint, parseSpec, type Spec } from '../core/spec.ts';
 import type { Status } from '../core/status.ts';
 import { readDeployment, readRoute } from '../objects.ts';
 import { type CommandDeps, CommandError, json, lines } from './command.ts';
@@ -23,6 +24,14 @@ export type Rehearsal =
   | { readonly kind: 'accepted' | 'applied' }
   | { readonly kind: 'refused' | 'unknown'; readonly why: string };
 
+export interface PlannedCheckpoint {
+  readonly stepIndex: number;
+  readonly weight: number;
+  readonly name: string;
+  readonly kind: Checkpoint['kind'];
+  readonly asks: string;
+}
+
 export interface Plan {
   readonly namespace: string;
   readonly name: string;
@@ -36,6 +45,8 @@ export interface Plan {
   readonly requestsPerSecond: number | undefined;
   /** Where the request rate comes from. */
   readonly isRateGiven: boolean;
+  /** What must say yes before a step, step by step. */
+  readonly checkpoints: readonly PlannedCheckpoint[];
   readonly route: RouteDiff | undefined;
   readonly rights: Rights;
   readonly figures: Figures;
@@ -149,11 +160,24 @@ async function makePlan(deps: CommandDeps, subject: Subject): Promise<Plan> {
     failing: options.failing,
     requestsPerSecond,
     isRateGiven,
+    checkpoints: checkpointsOf(spec),
     route: route.kind === 'programmable' ? routeDiff(route, spec, status) : undefined,
     rights,
     figures,
     stalls: [...subject.stalls, ...stallsOf(found)],
   };
+}
+
+function checkpointsOf({ schedule }: Spec): readonly PlannedCheckpoint[] {
+  return schedule.flatMap(({ weight, checkpoints = [] }, stepIndex) =>
+    checkpoints.map((checkpoint) => ({
+      stepIndex,
+      weight,
+      name: checkpoint.name,
+      kind: checkpoint.kind,
+      asks: describeCheckpoint(checkpoint),
+    })),
+  );
 }
 
 function standingOf(status: Status | undefined, nowMs: number): { stepIndex: number; startedAtMs: number } {

@@ -1,7 +1,7 @@
 /** Draws rollouts for a terminal. Pure: commands.ts gives it what the apiserver said and the time, and writes its lines. */
 import { durationToMs, msToDuration } from '../core/duration.ts';
 import type { DecisionRecord, Status } from '../core/status.ts';
-import { conclusionOf, isAtCeiling, waitsFor } from './conclusion.ts';
+import { conclusionOf, isAtCeiling, shutCheckpoints, waitsFor } from './conclusion.ts';
 import { bar, type Paint, painter, stepsText, verdictText } from './drawing.ts';
 import type { Rollout } from './rollouts.ts';
 
@@ -33,6 +33,7 @@ export function drawStatus(rollout: Rollout, canvas: Canvas): readonly string[] 
     `${paint(`${rollout.namespace}/${rollout.name}`, 'bold')}   ${stateText(rollout, paint)}`,
     '',
     ...runLines(rollout, canvas, paint),
+    ...checkpointLines(rollout, canvas, paint),
     ...(waiting === undefined ? [] : [row('waits for', paint(cut(waiting, canvas), 'yellow'))]),
     ...troubles(rollout, canvas, paint),
     '',
@@ -81,6 +82,35 @@ function runLines({ spec, status }: Rollout, { nowMs }: Canvas, paint: Paint): r
       : [row('step', stepText(status, nowMs))]),
     ...(status.zero === undefined ? [] : [row('zero', zeroText(status.zero))]),
   ];
+}
+
+type Answer = NonNullable<Status['checkpoints']>['answers'][number];
+
+/** What is asked before the next step, and what was said. */
+function checkpointLines({ spec, status }: Rollout, canvas: Canvas, paint: Paint): readonly string[] {
+  const asked = status?.checkpoints;
+  if (asked === undefined) return [];
+  const weight = spec?.schedule[asked.stepIndex]?.weight;
+  const since = secondsText(canvas.nowMs - Date.parse(asked.since));
+  const width = Math.max(0, ...asked.answers.map(({ name }) => name.length));
+  return [
+    row(
+      'go/no-go',
+      `before step ${asked.stepIndex + 1}${weight === undefined ? '' : ` (${weight} %)`}, asked ${since} ago`,
+    ),
+    ...asked.answers.map((answer) =>
+      row('', paint(cut(answerText(answer, width), canvas), ANSWER_COLOUR[answer.answer])),
+    ),
+  ];
+}
+
+const ANSWER_COLOUR = { yes: 'green', no: 'red', unknown: 'yellow' } as const;
+
+function answerText({ name, answer, why, value, threshold, by, at }: Answer, width: number): string {
+  const said = value === undefined ? '' : `  ${value}${threshold === undefined ? '' : `, wanted ${threshold}`}`;
+  const who = by === undefined || value?.startsWith(by) === true ? '' : `  by ${by}`;
+  const when = at === undefined ? '' : `  ${timeText(at)}`;
+  return `${name.padEnd(width)}  ${[answer, why ?? ''].join(' ').trim()}${said}${who}${when}`;
 }
 
 function weightText(weight: number, paint: Paint): string {
@@ -192,6 +222,8 @@ function shortWait(rollout: Rollout): string {
   if (role !== undefined) return `approval of ${role}`;
   if (rollout.spec?.paused === true) return 'resume';
   if (isAtCeiling(rollout)) return 'retry';
+  const shut = shutCheckpoints(rollout);
+  if (shut.length > 0) return `a yes of ${shut.join(', ')}`;
   return waitsFor(rollout) === undefined ? '' : 'a correction';
 }
 

@@ -162,6 +162,7 @@ const plan = (extra: Partial<Plan> = {}): Plan => {
     failing: 0.5,
     requestsPerSecond: 40,
     isRateGiven: false,
+    checkpoints: [],
     route: routeDiff(route(0, 100), spec, undefined),
     rights: {
       user: [],
@@ -208,6 +209,18 @@ describe('the picture of a plan', () => {
         '  stalls     spec.paused is true: no step is entered before it is false',
       ].join('\n'),
     );
+  });
+
+  it('lists what must say yes before each step', () => {
+    const before = { stepIndex: 1, weight: 100 };
+    const checkpoints = [
+      { ...before, name: 'capacity', kind: 'query', asks: 'at most 0.5 of max(load)' },
+      { ...before, name: 'go-live', kind: 'person', asks: 'team-lead says yes' },
+    ] as const;
+    expect(drawPlan(plan({ checkpoints }), canvas)).to.include.members([
+      '  go/no-go   before step 2 (100 %)  capacity: at most 0.5 of max(load)',
+      '             before step 2 (100 %)  go-live: team-lead says yes',
+    ]);
   });
 
   it('says that nothing is in the way, and what is not known', () => {

@@ -13,7 +13,7 @@ const offered = (...words: readonly string[]): Promise<readonly string[]> => can
 describe('the completion of the plugin', () => {
   it('offers every command, then those that begin so', async () => {
     expect(await offered('')).to.deep.equal(COMMANDS);
-    expect(await offered('re')).to.deep.equal(['resume', 'retry', 'records', 'replay']);
+    expect(await offered('re')).to.deep.equal(['refuse', 'resume', 'retry', 'records', 'replay']);
   });
 
   it('offers names where a command takes one, from the place that the line says', async () => {

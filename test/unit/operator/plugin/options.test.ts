@@ -26,6 +26,12 @@ describe('the command line of the plugin', () => {
     expect(options).to.include({ validForMs: 1_800_000, dryRun: false, output: 'text' });
   });
 
+  it('takes a word at a checkpoint', () => {
+    const said = ['auth-api', '--checkpoint', 'go-live', '--as', 'team-lead', '--reason', 'seen'];
+    for (const command of ['approve', 'refuse'] as const)
+      expect(parseOptions([command, ...said])).to.include({ command, checkpoint: 'go-live', role: 'team-lead' });
+  });
+
   it('takes the weight behind the name', () => {
     expect(parseOptions(['set-weight', 'auth-api', '7', '--dry-run'])).to.include({
       name: 'auth-api',
@@ -55,6 +61,8 @@ describe('the command line of the plugin', () => {
     [['approve', 'a', '--reason', 'x'], 'say --as on-call or --as team-lead'],
     [['approve', 'a', '--as', 'boss', '--reason', 'x'], 'say --as on-call or --as team-lead'],
     [['approve', 'a', '--as', 'on-call'], 'say why with --reason'],
+    [['refuse', 'a', '--as', 'on-call', '--reason', 'x'], 'name what you say no to, --checkpoint NAME'],
+    [['refuse', 'a', '--checkpoint', 'go', '--reason', 'x'], 'refuse: say --as on-call or --as team-lead'],
     [['approve', 'a', '--as', 'on-call', '--reason', 'x'.repeat(513)], '513 characters, at most 512'],
     [['approve', 'a', '--as', 'on-call', '--reason', 'x', '--valid-for', '1 day'], 'such as 30m or 1h'],
     [['approve', 'a', '--as', 'on-call', '--reason', 'x', '--valid-for', '0s'], 'such as 30m or 1h'],

@@ -105,6 +105,59 @@ describe('the status of a rollout', () => {
     expect(exitCodeOf(rolloutOf(zeroed))).to.equal(4);
   });
 
+  it('shows what is asked before the next step, and what each said', () => {
+    const at = '2026-03-04T12:03:00.000Z';
+    const waiting: Status = {
+      ...progressing,
+      checkpoints: {
+        stepIndex: 2,
+        since: '2026-03-04T12:00:30.000Z',
+        answers: [
+          {
+            name: 'capacity',
+            kind: 'query',
+            answer: 'yes',
+            value: '0.3',
+            threshold: 'at most 0.5',
+            by: 'prometheus',
+            at,
+          },
+          { name: 'verify', kind: 'job', answer: 'unknown', why: 'JobRunning' },
+          {
+            name: 'go-live',
+            kind: 'person',
+            answer: 'no',
+            value: 'lead as team-lead: not today',
+            by: 'lead',
+            uid: 'u',
+            at,
+          },
+        ],
+      },
+      lastDecision: { decision: 'hold', reason: 'CheckpointNo', message: 'go-live says no', at },
+      conditions: [
+        {
+          type: 'Stalled',
+          status: 'True',
+          observedGeneration: 1,
+          lastTransitionTime: at,
+          reason: 'CheckpointNo',
+          message: 'go-live says no',
+        },
+      ],
+    };
+    expect(drawStatus(rolloutOf(waiting), canvas).slice(5, 11)).to.deep.equal([
+      '  step       held 4m12s of 30m, next check in 30s',
+      '  go/no-go   before step 3 (25 %), asked 4m ago',
+      '             capacity  yes  0.3, wanted at most 0.5  by prometheus  2026-03-04 12:03:00',
+      '             verify    unknown JobRunning',
+      '             go-live   no  lead as team-lead: not today  2026-03-04 12:03:00',
+      '  waits for  go-live says no',
+    ]);
+    expect(exitCodeOf(rolloutOf(waiting))).to.equal(4);
+    expect(drawList([rolloutOf(waiting)], { withNamespace: false })[1]).to.match(/None +a yes of verify, go-live$/);
+  });
+
   it('says that a ceiling holds it, and the line to type', () => {
     const lines = draw(rolloutOf(progressing, { spec: specWith({ maxWeight: 15 }) }));
     expect(lines).to.include('  waits for  a ceiling above 15 %: kubectl authrollout retry auth-api');
