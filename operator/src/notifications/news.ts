@@ -71,8 +71,23 @@ function eventsOf(change: Change): readonly EventKind[] {
   const isNewDrift = after.drift !== undefined && after.drift.at !== before?.drift?.at;
   const headline = isNewDrift && moved !== 'rollback' ? 'drift' : moved;
   const events: EventKind[] = headline === undefined ? [] : [headline];
-  if (isNewNeed) events.push('approval');
+  if (isNewNeed || isNewQuestion(change)) events.push('approval');
   return events.length === 0 && isMatteringHold(change) ? ['hold'] : events;
+}
+
+/** A person is called when his checkpoint is put, once: others may be asked meanwhile. */
+function isNewQuestion({ observation, after }: Change): boolean {
+  const { checkpoints } = after;
+  const before = observation.status?.checkpoints;
+  if (checkpoints === undefined || (before?.since === checkpoints.since && before.answers.length > 0)) return false;
+  return checkpoints.answers.some(({ kind, answer }) => kind === 'person' && answer !== 'yes');
+}
+
+/** A no, the first one of a question. */
+function isFirstNo(before: Status | undefined, { checkpoints, lastDecision }: Status): boolean {
+  if (lastDecision?.reason !== 'CheckpointNo' || checkpoints === undefined) return false;
+  const sinceMs = Date.parse(checkpoints.since);
+  return before?.history?.some(({ reason, at }) => reason === 'CheckpointNo' && Date.parse(at) >= sinceMs) !== true;
 }
 
 /** What happened to the traffic. */
@@ -101,7 +116,7 @@ const THIN_MS = 600_000;
 function isMatteringHold(change: Change): boolean {
   const { observation, after } = change;
   const before = observation.status;
-  if (isNewlyStalled(before, after)) return true;
+  if (isNewlyStalled(before, after) || isFirstNo(before, after)) return true;
   if (after.phase !== 'Progressing') return false;
   if (after.severity === 'P3' && before?.severity !== 'P3') return !wasToldInStep(before, after, 'SeverityP3');
   if (after.lastDecision?.reason === 'AlertFiring' && before?.lastDecision?.reason !== 'AlertFiring')
@@ -118,7 +133,13 @@ function wasToldInStep(before: Status | undefined, after: Status, reason: string
 }
 
 /** Told by other events, or known to whoever asked for it. */
-const TOLD_OTHERWISE: ReadonlySet<string> = new Set(['ApprovalNeeded', 'SeverityP0', 'SeverityP1']);
+const TOLD_OTHERWISE: ReadonlySet<string> = new Set([
+  'ApprovalNeeded',
+  'CheckpointNeedsPerson',
+  'CheckpointNo',
+  'SeverityP0',
+  'SeverityP1',
+]);
 
 function isNewlyStalled(before: Status | undefined, after: Status): boolean {
   const stalled = (status: Status | undefined) =>
@@ -158,7 +179,7 @@ function compose(change: Change, events: News['events']): News {
     step: { index: after.stepIndex ?? 0, of: spec?.schedule.length ?? 0 },
     figures: figuresOf(after),
     nextAt: nextAtOf(after),
-    act: actOf({ namespace, name, headline, after }),
+    act: actOf({ namespace, name, headline, after, schedule: spec?.schedule ?? [] }),
   };
 }
 
@@ -174,7 +195,8 @@ function figuresOf({ lastCheck }: Status): readonly Figure[] {
   return failed.length > 0 ? failed : results.filter(({ value, why }) => value !== undefined || why !== undefined);
 }
 
-function nextAtOf({ phase, stepStartedAt, stepHold, approvalNeeded }: Status): string | undefined {
-  if (phase !== 'Progressing' || stepStartedAt === undefined || approvalNeeded !== undefined) return undefined;
+function nextAtOf({ phase, stepStartedAt, stepHold, approvalNeeded, checkpoints }: Status): string | undefined {
+  if (phase !== 'Progressing' || stepStartedAt === undefined) return undefined;
+  if (approvalNeeded !== undefined || checkpoints !== undefined) return undefined;
   return new Date(Date.parse(stepStartedAt) + durationToMs(stepHold ?? '0s')).toISOString();
 }

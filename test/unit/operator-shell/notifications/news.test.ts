@@ -1,6 +1,8 @@
 import { expect } from 'chai';
+import { parseSpec } from '../../../../operator/src/core/spec.ts';
 import type { Status } from '../../../../operator/src/core/status.ts';
 import { newsOf } from '../../../../operator/src/notifications/news.ts';
+import { specManifest } from '../../../support/operator-core/world.ts';
 import { at, CHANGES, change, RUNNING } from './change.ts';
 
 const eventsOf = (changed: Parameters<typeof newsOf>[0]): readonly string[] => newsOf(changed)?.events ?? [];
@@ -51,6 +53,44 @@ describe('news', () => {
   it('tells of a rollback that a pass after a crash finds on the route', () => {
     const { observation, after } = CHANGES.rollback;
     expect(eventsOf({ observation, after: { ...after, ...decision('Recovered') } })).to.deep.equal(['rollback']);
+  });
+
+  it('calls a person to a checkpoint once, with the line to type, however often the others answer', () => {
+    const person = { name: 'go-live', kind: 'person', answer: 'unknown', why: 'NotAnswered' } as const;
+    const put = { stepIndex: 3, since: at(0), answers: [person] };
+    const called = change({ ...decision('CheckpointPending'), checkpoints: put });
+    const entry = { weight: 50, hold: '1h', checkEvery: '1m' };
+    const spec = specManifest({
+      schedule: [
+        ...[5, 10, 25].map((weight) => ({ ...entry, weight })),
+        { ...entry, checkpoints: [{ name: 'go-live', person: { role: 'team-lead' } }] },
+        { ...entry, weight: 100 },
+      ],
+    });
+    const news = newsOf({ ...called, observation: { ...called.observation, spec: parseSpec(spec) } });
+    expect([news?.events, news?.light, news?.nextAt]).to.deep.equal([['approval'], 'YELLOW', undefined]);
+    expect(news?.act?.who).to.equal('team-lead');
+    expect(news?.act?.command).to.equal(
+      'kubectl authrollout approve auth-api --checkpoint go-live --as team-lead --reason "…" --namespace auth',
+    );
+    const since = { ...RUNNING, checkpoints: put };
+    const stalls = { ...decision('CheckpointNeedsPerson'), conditions: stalled('CheckpointNeedsPerson') };
+    expect(eventsOf(change(stalls, since)), 'told before').to.deep.equal([]);
+    const paused = { ...RUNNING, checkpoints: { ...put, answers: [] } };
+    expect(eventsOf(change({ checkpoints: put }, paused)), 'not asked until now').to.deep.equal(['approval']);
+    const job = { ...put, answers: [{ ...person, kind: 'job' as const, why: 'JobMissing' }] };
+    expect(eventsOf(change({ checkpoints: job })), 'no person is wanted').to.deep.equal([]);
+  });
+
+  it('tells of the first no of a question, and not of each', () => {
+    const checkpoints = { stepIndex: 3, since: at(-60), answers: [] };
+    const asked = { ...RUNNING, checkpoints };
+    const no = { ...decision('CheckpointNo'), conditions: stalled('CheckpointNo') };
+    expect(eventsOf(change(no, asked))).to.deep.equal(['hold']);
+    const said = { decision: 'hold', reason: 'CheckpointNo', message: 'm', at: at(-30) } as const;
+    expect(eventsOf(change(no, { ...asked, history: [said] }))).to.deep.equal([]);
+    const earlier = { ...said, at: at(-90) };
+    expect(eventsOf(change(no, { ...asked, history: [earlier] })), 'of another question').to.deep.equal(['hold']);
   });
 
   it('puts a rollback before a drift of the same pass', () => {
