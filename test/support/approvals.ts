@@ -24,13 +24,16 @@ export interface ApprovalFields {
   readonly stepIndex?: number;
   readonly role?: string;
   readonly validForMs?: number;
+  readonly checkpoint?: string;
+  readonly answer?: 'yes' | 'no';
 }
 
 /** What `kubectl create -f -` would send. */
 export function approvalManifest(fields: ApprovalFields): object {
-  const { by, revision = '0123456789', stepIndex = 0, role = 'on-call', validForMs = 600_000 } = fields;
+  const { by, revision = '0123456789', stepIndex = 0, role = 'on-call', validForMs = 600_000, ...answer } = fields;
   const expiresAt = new Date(Date.now() + validForMs).toISOString();
-  const spec = { rolloutName: 'auth-api', revision, stepIndex, role, by, reason: 'looked at it', expiresAt };
+  const question = { rolloutName: 'auth-api', revision, stepIndex, role, ...answer };
+  const spec = { ...question, by, reason: 'looked at it', expiresAt };
   return { apiVersion: 'latchkey.dev/v1alpha1', kind: 'RolloutApproval', metadata: { generateName: 'test-' }, spec };
 }
 

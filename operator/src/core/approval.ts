@@ -93,17 +93,21 @@ export type Word =
   | { readonly kind: 'word'; readonly approval: Approval }
   | { readonly kind: 'none'; readonly why: string; readonly atMs?: number };
 
-/** The newest approval that fits, whether it says yes or no. */
+/** The newest approval that fits, whether it says yes or no; of one second, the no. */
 export function newestWord(view: ApprovalsView | undefined, question: Question, now: Moment): Word {
   if (view === undefined) return { kind: 'none', why: 'NotAsked' };
   if (view.kind === 'unknown') return { kind: 'none', why: view.why };
   const fitting = view.approvals
     .filter((approval) => misfit(approval, question, now) === undefined)
-    .toSorted((left, right) => left.createdAtMs - right.createdAtMs || (left.uid < right.uid ? -1 : 1));
+    .toSorted((left, right) => left.createdAtMs - right.createdAtMs || Number(saysNo(left)) - Number(saysNo(right)));
   const approval = fitting.at(-1);
   if (approval === undefined || view.guard === 'not-asked') return { kind: 'none', why: 'NotAnswered' };
   if (view.guard === 'missing') return { kind: 'none', why: 'Unguarded', atMs: approval.createdAtMs };
   return { kind: 'word', approval };
+}
+
+function saysNo({ answer }: Approval): boolean {
+  return answer === 'no';
 }
 
 /** "engineer as on-call: a slow disk, replaced". */
@@ -129,7 +133,7 @@ function misfit(approval: Approval, question: Question, { run, nowMs }: Moment):
   const { revision, role, stepIndex, createdAtMs, expiresAtMs, checkpoint } = approval;
   if (checkpoint !== question.checkpoint)
     return `is for ${checkpoint === undefined ? 'no checkpoint' : `checkpoint ${checkpoint}`}`;
-  if (checkpoint === undefined && approval.answer === 'no') return 'says no';
+  if (checkpoint === undefined && saysNo(approval)) return 'says no';
   if (revision !== question.revision) return `is for revision ${revision}`;
   if (role !== question.role) return `is of ${role}`;
   if (stepIndex !== question.stepIndex) return `is for step index ${stepIndex}`;

@@ -61,6 +61,10 @@ describe('who may approve', function () {
     expect(await create({ by: 'test-admin' })).to.equal('taken');
     expect(await create({ by: 'test-admin', validForMs: 25 * 3_600_000 })).to.match(/422.*at most 24 hours away/);
     expect(await create({ by: 'test-admin\u001b[2J' })).to.match(/422.*spec\.by/);
+    expect(await create({ by: 'test-admin', checkpoint: 'go', answer: 'no' })).to.equal('taken');
+    expect(await create({ by: 'test-admin', answer: 'no' })).to.match(
+      /422.*only a checkpoint can be answered with no: name it in spec\.checkpoint/,
+    );
   });
 
   it('is an ordinary RoleBinding: on-call and team lead each for their own, and in one namespace', async () => {

@@ -13,6 +13,8 @@ type Json = { readonly [key: string]: unknown };
 
 const step = (weight: number, hold = '30m', checkEvery = '1m'): Json => ({ weight, hold, checkEvery });
 
+const checkpoints = (...asked: readonly Json[]): Json => ({ schedule: [{ ...step(100), checkpoints: asked }] });
+
 const rollout = (name: string, spec: Json = {}): Json => ({
   apiVersion: 'latchkey.dev/v1alpha1',
   kind: 'AuthRollout',
@@ -126,6 +128,46 @@ describe('the AuthRollout CRD on a real kube-apiserver', function crd() {
       says: /spec\.metrics\.prometheus\.address/,
     },
     {
+      why: 'a checkpoint that asks nothing',
+      spec: checkpoints({ name: 'go' }),
+      says: /name exactly one of query, job and person/,
+    },
+    {
+      why: 'a checkpoint that asks twice',
+      spec: checkpoints({ name: 'go', job: { name: 'verify' }, person: { role: 'on-call' } }),
+      says: /name exactly one of query, job and person/,
+    },
+    {
+      why: 'two checkpoints of one name',
+      spec: checkpoints({ name: 'go', job: { name: 'a' } }, { name: 'go', job: { name: 'b' } }),
+      says: /spec\.schedule\[0\]\.checkpoints\[1\].*Duplicate value/,
+    },
+    {
+      why: 'a query without a threshold',
+      spec: checkpoints({ name: 'go', query: { promql: 'up' } }),
+      says: /set atLeast, atMost or both/,
+    },
+    {
+      why: 'thresholds that nothing can meet',
+      spec: checkpoints({ name: 'go', query: { promql: 'up', atLeast: 1.5, atMost: 1 } }),
+      says: /set atLeast no greater than atMost/,
+    },
+    {
+      why: 'a Job that counts for days',
+      spec: checkpoints({ name: 'go', job: { name: 'verify', freshFor: '48h' } }),
+      says: /freshFor must be above 0 and at most 24h/,
+    },
+    {
+      why: 'a person in a role that nobody can have',
+      spec: checkpoints({ name: 'go', person: { role: 'boss' } }),
+      says: /supported values: \\?"on-call/,
+    },
+    {
+      why: 'six checkpoints',
+      spec: checkpoints(...[1, 2, 3, 4, 5, 6].map((index) => ({ name: `c${index}`, job: { name: 'verify' } }))),
+      says: /must have at most 5 items/,
+    },
+    {
       why: 'approvals, which are objects of their own',
       spec: { approvals: [] },
       says: /unknown field \\"spec\.approvals\\"/,
@@ -136,6 +178,16 @@ describe('the AuthRollout CRD on a real kube-apiserver', function crd() {
       expect(await refusal(create(rollout(`refused-${index}`, spec)))).to.match(says);
     });
   }
+
+  it('takes checkpoints of every kind, before each of twenty steps', async () => {
+    const asked = [
+      { name: 'capacity', query: { promql: 'max(load)', atMost: 0.6 } },
+      { name: 'schema', job: { name: 'verify-0021' } },
+      { name: 'go-live', person: { role: 'team-lead' } },
+    ];
+    const schedule = Array.from({ length: 20 }, (_, index) => ({ ...step((index + 1) * 5), checkpoints: asked }));
+    expect(JSON.stringify(await create(rollout('checkpoints', { schedule })))).to.contain('"freshFor":"1h"');
+  });
 
   it('keeps targetRef and route as they are while a run is active, and lets everything else change', async () => {
     await create(rollout('active'));

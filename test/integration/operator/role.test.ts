@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { CALLS, type Permission, rolePermissions } from '../../../operator/src/clients/kubernetes.ts';
 import { helm } from '../../contract/charts/helm.ts';
 import { FaultProxy, type Passed } from '../../support/fault-proxy.ts';
+import { endJob, makeJob } from '../../support/jobs.ts';
 import { Scene } from '../../support/rollout-scene.ts';
 
 const RBAC = '/apis/rbac.authorization.k8s.io/v1';
@@ -25,6 +26,10 @@ const SCHEDULE = [
   { weight: 50, hold: '2s', checkEvery: '1s' },
   { weight: 100, hold: '2s', checkEvery: '1s' },
 ];
+/** The last step waits for a Job. */
+const GUARDED = SCHEDULE.map((step) =>
+  step.weight === 100 ? { ...step, checkpoints: [{ name: 'schema', job: { name: 'verify' } }] } : step,
+);
 
 describe('the chart’s role on a real apiserver', function () {
   this.timeout(180_000);
@@ -66,7 +71,7 @@ describe('the chart’s role on a real apiserver', function () {
   }
 
   it('allows a whole life of a rollout without one 403, and every right in it is used', async () => {
-    const scene = await Scene.create({ schedule: SCHEDULE, spec: { zero: { proveWithin: '3s' } } });
+    const scene = await Scene.create({ spec: { schedule: GUARDED, zero: { proveWithin: '3s' } } });
     const proxy = await FaultProxy.start(scene.server);
     try {
       const kubeconfig = scene.server.kubeconfig(await install(scene), proxy.url);
@@ -74,6 +79,9 @@ describe('the chart’s role on a real apiserver', function () {
       const operator = scene.operator({ kubeconfig, watchNamespace: '' });
       await scene.adopted();
       await scene.release('v2');
+      await scene.until('a Job is asked for', 30_000, ({ status }) => status['checkpoints'] !== undefined);
+      await makeJob(scene.server, scene.namespace, 'verify');
+      await endJob(scene.server, scene.namespace, { name: 'verify', how: 'Complete' });
       await scene.until(
         'v2 is promoted',
         60_000,

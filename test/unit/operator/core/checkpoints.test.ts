@@ -95,6 +95,12 @@ describe('a checkpoint before a step', () => {
     expect(refused.status?.lastDecision?.message).to.include(
       'go-live says no (engineer as team-lead: not before lunch)',
     );
+    const sameSecond = word(world, { uid: 'z' });
+    for (const both of [
+      [no, sameSecond],
+      [sameSecond, no],
+    ])
+      expect(told(next(says(world, ...both)))[1]).to.equal('CheckpointNo');
     const yes = word(world, { createdAtMs: no.createdAtMs + 2_000, uid: 'yes' });
     const opened = passesOver(says(refused, no, yes), 4, 2_000);
     expect(live(opened)).to.equal(50);
