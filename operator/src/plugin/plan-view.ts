@@ -75,7 +75,13 @@ function timeline(plan: Plan, paint: Paint): readonly string[] {
     return row(index === 0 ? 'steps' : '', index === 0 ? paint(text, 'dim') : text);
   });
   const total = msToDuration(Math.round((plan.endsAtMs - plan.startsAtMs) / 1_000) * 1_000);
-  return [...table, row('ends', `${timeText(plan.endsAtMs)}, after ${total} and what pods take to get ready`)];
+  return [
+    ...table,
+    row(
+      'ends',
+      `${timeText(plan.endsAtMs)}, after ${total} and what pods ${plan.checkpoints.length === 0 ? 'take to get ready' : 'and checkpoints take'}`,
+    ),
+  ];
 }
 
 function stepCells({
@@ -103,9 +109,10 @@ function stepCells({
 }
 
 function checkpointLines({ checkpoints }: Plan, canvas: Canvas): readonly string[] {
-  return checkpoints.map(({ stepIndex, weight, name, asks }, index) =>
-    row(index === 0 ? 'go/no-go' : '', cut(`before step ${stepIndex + 1} (${weight} %)  ${name}: ${asks}`, canvas)),
-  );
+  return checkpoints.map(({ stepIndex, weight, name, asks, now }, index) => {
+    const text = `before step ${stepIndex + 1} (${weight} %)  ${name}: ${asks}${now === undefined ? '' : `, now ${now}`}`;
+    return row(index === 0 ? 'go/no-go' : '', cut(text, canvas));
+  });
 }
 
 function routeLines({ route }: Plan): readonly string[] {

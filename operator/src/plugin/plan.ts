@@ -30,6 +30,8 @@ export interface PlannedCheckpoint {
   readonly name: string;
   readonly kind: Checkpoint['kind'];
   readonly asks: string;
+  /** What its query says now; undefined where it has none. */
+  readonly now: number | string | undefined;
 }
 
 export interface Plan {
@@ -160,7 +162,7 @@ async function makePlan(deps: CommandDeps, subject: Subject): Promise<Plan> {
     failing: options.failing,
     requestsPerSecond,
     isRateGiven,
-    checkpoints: checkpointsOf(spec),
+    checkpoints: checkpointsOf(spec, figures),
     route: route.kind === 'programmable' ? routeDiff(route, spec, status) : undefined,
     rights,
     figures,
@@ -168,7 +170,7 @@ async function makePlan(deps: CommandDeps, subject: Subject): Promise<Plan> {
   };
 }
 
-function checkpointsOf({ schedule }: Spec): readonly PlannedCheckpoint[] {
+function checkpointsOf({ schedule }: Spec, figures: Figures): readonly PlannedCheckpoint[] {
   return schedule.flatMap(({ weight, checkpoints = [] }, stepIndex) =>
     checkpoints.map((checkpoint) => ({
       stepIndex,
@@ -176,8 +178,14 @@ function checkpointsOf({ schedule }: Spec): readonly PlannedCheckpoint[] {
       name: checkpoint.name,
       kind: checkpoint.kind,
       asks: describeCheckpoint(checkpoint),
+      now: nowOf(checkpoint, figures),
     })),
   );
+}
+
+function nowOf({ kind, name }: Checkpoint, { checkpoints }: Figures): PlannedCheckpoint['now'] {
+  const asked = kind === 'query' ? checkpoints.find((one) => one.name === name) : undefined;
+  return asked?.value ?? asked?.why;
 }
 
 function standingOf(status: Status | undefined, nowMs: number): { stepIndex: number; startedAtMs: number } {

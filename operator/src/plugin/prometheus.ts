@@ -55,6 +55,8 @@ export interface Figures {
   /** Whose pods were asked about: the Deployment that serves now. */
   readonly deployment: string;
   readonly queries: readonly Asked[];
+  /** Those of checkpoints, by the checkpoint's name. */
+  readonly checkpoints: readonly Asked[];
   /** Requests a second of all pods; undefined where Prometheus does not say. */
   readonly requestsPerSecond: number | undefined;
 }
@@ -82,18 +84,25 @@ export async function readFigures(input: FiguresInput): Promise<Figures> {
       replicaSets: [],
       windowMs: RATE_WINDOW_MS,
     });
-  const [asked, rest] = await Promise.all([
+  const [asked, rest, checkpoints] = await Promise.all([
     Promise.all(
       Object.entries(queries(deployment)).map(([name, query]) =>
         ask(cluster, way, { name: NAMES[name] ?? name, query }),
       ),
     ),
     Promise.all(others.map((other) => ask(cluster, way, { name: 'requests', query: queries(other).requests }))),
+    Promise.all(checkpointQueries(spec).map((question) => ask(cluster, way, question))),
   ]);
   const counts = [...asked.filter(({ name }) => name === 'requests'), ...rest].flatMap(({ value }) => value ?? []);
   const total = counts.reduce((sum, count) => sum + count, 0);
   const requestsPerSecond = counts.length === 0 ? undefined : total / (RATE_WINDOW_MS / 1_000);
-  return { way, deployment, queries: asked, requestsPerSecond };
+  return { way, deployment, queries: asked, checkpoints, requestsPerSecond };
+}
+
+function checkpointQueries({ schedule }: Spec): readonly Question[] {
+  return schedule.flatMap(({ checkpoints = [] }) =>
+    checkpoints.flatMap((one) => (one.kind === 'query' ? [{ name: one.name, query: one.promql }] : [])),
+  );
 }
 
 interface Question {

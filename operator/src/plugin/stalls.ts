@@ -25,6 +25,7 @@ export function stallsOf(found: Found): readonly string[] {
     ...wishes(found.spec),
     ...trafficStalls(found),
     ...blindness(found),
+    ...unanswered(found),
     ...lacking(found),
   ];
 }
@@ -78,6 +79,17 @@ function blindness({ figures, target, stable }: Found): readonly string[] {
   return [
     `no figure for ${names} of the pods of ${figures.deployment} (${reasons}): the checks would be blind; correct spec.metrics.prometheus.address, or have Prometheus scrape the pods`,
   ];
+}
+
+/** A checkpoint's query is the manifest's own, so no pod has to be there for it to be answered. */
+function unanswered({ figures }: Found): readonly string[] {
+  return figures.checkpoints.flatMap(({ name, isAnswer, value, why = 'Unknown' }) =>
+    isAnswer && value === undefined
+      ? [
+          `the query of checkpoint ${name} gives no number (${why}): its step would hold with CheckpointUnknown; correct its promql`,
+        ]
+      : [],
+  );
 }
 
 function lacking({ rights, namespace }: Found): readonly string[] {

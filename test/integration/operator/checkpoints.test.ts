@@ -75,6 +75,7 @@ describe('checkpoints on a real apiserver', function () {
     await scene.adopted();
     const planned = await run('plan', 'auth-api');
     expect(planned.out, planned.err).to.include(`before step 2 (50 %)  capacity: at most 5 of ${promql}`);
+    expect(planned.out).to.include('the query of checkpoint capacity gives no number (NoData)');
     await scene.release('v2');
 
     await until('the figure is not known', (rollout) => reasonOf(rollout) === 'CheckpointUnknown');

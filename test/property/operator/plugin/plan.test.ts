@@ -175,6 +175,7 @@ const plan = (extra: Partial<Plan> = {}): Plan => {
         { name: 'requests', query: 'sum(a)', value: 12_000, why: undefined, isAnswer: true },
         { name: 'dataLoss', query: 'sum(b)', value: undefined, why: 'NoData', isAnswer: true },
       ],
+      checkpoints: [],
       requestsPerSecond: 40,
     },
     stalls: ['spec.paused is true: no step is entered before it is false'],
@@ -214,12 +215,13 @@ describe('the picture of a plan', () => {
   it('lists what must say yes before each step', () => {
     const before = { stepIndex: 1, weight: 100 };
     const checkpoints = [
-      { ...before, name: 'capacity', kind: 'query', asks: 'at most 0.5 of max(load)' },
-      { ...before, name: 'go-live', kind: 'person', asks: 'team-lead says yes' },
+      { ...before, name: 'capacity', kind: 'query', asks: 'at most 0.5 of max(load)', now: 0.3 },
+      { ...before, name: 'go-live', kind: 'person', asks: 'team-lead says yes', now: undefined },
     ] as const;
     expect(drawPlan(plan({ checkpoints }), canvas)).to.include.members([
-      '  go/no-go   before step 2 (100 %)  capacity: at most 0.5 of max(load)',
+      '  go/no-go   before step 2 (100 %)  capacity: at most 0.5 of max(load), now 0.3',
       '             before step 2 (100 %)  go-live: team-lead says yes',
+      '  ends       2026-03-04 13:30:00, after 1h30m and what pods and checkpoints take',
     ]);
   });
 
