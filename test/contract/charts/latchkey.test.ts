@@ -221,6 +221,21 @@ describe('chart latchkey', () => {
     ]);
   });
 
+  it('passes the checkpoints of a step on as they are', async () => {
+    const checkpoints = [
+      { name: 'capacity', query: { promql: 'max(load{job="db"})', atLeast: 1, atMost: 1_000_000.5 } },
+      { name: 'schema', job: { name: 'verify-0021', freshFor: '30m' } },
+      { name: 'go-live', person: { role: 'team-lead' } },
+    ];
+    const schedule = [
+      { weight: 5, hold: '30m', checkEvery: '1m' },
+      { weight: 100, hold: '1h', checkEvery: '5m', checkpoints },
+    ];
+    const { spec } = only(await render('latchkey', { rollout: { schedule } }), 'AuthRollout');
+    expect(spec).to.deep.include({ schedule });
+    expect(parseSpec(spec)).to.have.property('kind', 'valid');
+  });
+
   it('guards the pods that serve: stable with a rollout, the Deployment itself without', async () => {
     for (const [enabled, track] of [
       [true, 'stable'],

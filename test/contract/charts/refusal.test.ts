@@ -33,6 +33,15 @@ const wrong: readonly (readonly [Chart, string, Values, RegExp])[] = [
   ],
   [
     'latchkey',
+    'a checkpoint that asks twice',
+    schedule({
+      ...step(100, '1h', '1m'),
+      checkpoints: [{ name: 'go', job: { name: 'a' }, person: { role: 'on-call' } }],
+    }),
+    /schedule\/0\/checkpoints\/0': maxProperties/,
+  ],
+  [
+    'latchkey',
     'a hold that is no duration',
     schedule(step(100, '30 min', '1m')),
     /schedule\/0\/hold': '30 min' does not match/,
