@@ -265,15 +265,12 @@ function beforeCheckpoints(weight: number): readonly World[] {
   const word = approvalFor(asked, { checkpoint: 'person', role: 'team-lead', stepIndex });
   const ended = { how: 'Complete', atMs: nowMs } as const;
   const job = { kind: 'found', uid: 'job-1', revision: undefined, createdAtMs: nowMs, ended } as const;
-  const yesterday = nowMs - 86_400_000;
-  const old = { ...job, createdAtMs: yesterday };
+  const early = nowMs - 3_600_000;
   return [
     asked,
     withApprovals({ ...asked, job }, [word]),
-    withApprovals({ ...asked, job: old }, [word]),
-    withApprovals({ ...asked, job }, [
-      { ...word, createdAtMs: yesterday, expiresAtMs: yesterday + 86_400_000 + 60_000 },
-    ]),
+    withApprovals({ ...asked, job: { ...job, createdAtMs: early } }, [word]),
+    withApprovals({ ...asked, job }, [{ ...word, createdAtMs: early, expiresAtMs: nowMs + 3_600_000 }]),
   ];
 }
 
