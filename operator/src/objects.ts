@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { viewCohort } from './core/cohort-view.ts';
 import type { ContainerImage } from './core/decision-record.ts';
 import type { BackendView, DeploymentView, PodTemplate, RouteView, ServiceView } from './core/observation.ts';
 import { REVISION_LABEL, revisionOf } from './core/revision.ts';
@@ -89,6 +90,13 @@ export function readService(object: unknown): ServiceView {
   return { name: service.metadata.name, selector: service.spec.selector };
 }
 
+const parentCondition = z.looseObject({
+  type: z.string(),
+  status: z.string(),
+  observedGeneration: count,
+  reason: z.string().default(''),
+  message: z.string().default(''),
+});
 const backendRef = z.looseObject({ name: z.string().default(''), weight: z.number().int().optional() });
 const routeObject = z.looseObject({
   metadata,
@@ -102,9 +110,7 @@ const routeObject = z.looseObject({
       parents: z
         .array(
           z.looseObject({
-            conditions: z
-              .array(z.looseObject({ type: z.string(), status: z.string(), observedGeneration: count }))
-              .default([]),
+            conditions: z.array(parentCondition).default([]),
           }),
         )
         .default([]),
@@ -118,6 +124,8 @@ export interface RoutePlace {
   readonly rule: string;
   readonly stableService: string;
   readonly canaryService: string;
+  /** Whether spec.cohort is set. */
+  readonly hasCohort?: boolean;
 }
 
 export function readRoute(object: unknown, place: RoutePlace): RouteView {
@@ -149,6 +157,7 @@ export function readRoute(object: unknown, place: RoutePlace): RouteView {
     write: annotations?.[WRITE_ANNOTATION],
     rulesManager: lastRulesManager(route),
     accepted: isAccepted(route),
+    ...cohortOf(object, route, place),
   };
 }
 
@@ -160,6 +169,34 @@ function lastRulesManager(route: RouteObject): { name: string; at: string } | un
   const owners = route.metadata.managedFields.filter((entry) => ownsRules.safeParse(entry.fieldsV1).success);
   const last = owners.toSorted((one, other) => one.time.localeCompare(other.time)).at(-1);
   return last === undefined ? undefined : { name: last.manager, at: last.time };
+}
+
+/** From the object as it came: the copies must be copies, without the defaults of our own schemas. */
+function cohortOf(object: unknown, route: RouteObject, { rule, hasCohort = false }: RoutePlace) {
+  const { rules } = z.object({ spec: z.object({ rules: z.unknown() }) }).parse(object).spec;
+  const cohort = viewCohort(rules, rule, { isAsked: hasCohort, refusal: refusalOf(route) });
+  return cohort === undefined ? {} : { cohort };
+}
+
+/** Reasons that are about where the route is attached, whatever its rules say. */
+const ATTACHMENT: ReadonlySet<string> = new Set([
+  'NotAllowedByListeners',
+  'NoMatchingListenerHostname',
+  'NoMatchingParent',
+  'Pending',
+]);
+
+/** What a Gateway says against the rules of this generation: the whole route refused, or some of its rules dropped. */
+function refusalOf(route: RouteObject): string | undefined {
+  const refused = route.status.parents
+    .flatMap(({ conditions }) => conditions)
+    .find(
+      ({ type, status, reason, observedGeneration }) =>
+        observedGeneration === route.metadata.generation &&
+        ((type === 'Accepted' && status === 'False' && !ATTACHMENT.has(reason)) ||
+          (type === 'PartiallyInvalid' && status === 'True')),
+    );
+  return refused && `a Gateway refused the route, ${refused.type} ${refused.reason}: ${refused.message}`.slice(0, 512);
 }
 
 function isAccepted(route: RouteObject): boolean {

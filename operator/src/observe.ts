@@ -219,6 +219,7 @@ async function readSurroundings(reading: Reading, spec: Spec, status: Status | u
     rule: spec.rule,
     stableService: stableServiceOf(spec.targetName),
     canaryService: canaryServiceOf(spec.targetName),
+    hasCohort: spec.cohortCookie !== undefined,
   };
   const [route, target, stable, stableService, canaryService] = await Promise.all([
     getOrNothing(reading, 'getRoute', spec.httpRoute),

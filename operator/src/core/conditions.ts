@@ -1,11 +1,13 @@
 /**
- * The conditions of a status: metav1 shape, the kstatus trio (Ready, Reconciling, Stalled) and six of our own, each present
+ * The conditions of a status: metav1 shape, the kstatus trio (Ready, Reconciling, Stalled) and seven of our own, each present
  * in every status so that `kubectl wait --for=condition=…` never waits for a condition that does not exist.
  * status-from.ts calls conditionsFrom.
  *
  * @see https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus
  */
 
+import { cohortOf, isSplit } from './cohort.ts';
+import { isCurrent } from './cohort-rules.ts';
 import type { Decision } from './decide.ts';
 import type { Judgement } from './judge.ts';
 import type { Observation } from './observation.ts';
@@ -34,7 +36,7 @@ const STALLING: ReadonlySet<Reason> = new Set<Reason>([
   'ZeroNotProven',
 ]);
 
-/** All nine conditions; lastTransitionTime moves only when a status does. */
+/** All ten conditions; lastTransitionTime moves only when a status does. */
 export function conditionsFrom(
   observation: Observation,
   judgement: Judgement,
@@ -48,6 +50,7 @@ export function conditionsFrom(
     MetricsAvailable: metricsAvailable(observation, judgement, run),
     RouteProgrammed: routeProgrammed(observation, decision, run),
     Drifted: drifted(run),
+    CohortProgrammed: cohortProgrammed(observation, decision, run),
   };
   const now = new Date(observation.nowMs).toISOString();
   return CONDITION_TYPES.map((type) => {
@@ -147,4 +150,26 @@ function drifted({ drift }: Run): Draft {
   if (drift === undefined) return { status: 'False', reason: 'OwnWeight', message: '' };
   const message = `${drift.manager} set the canary to ${drift.weight}% at ${drift.at}; ${drift.kept}% stands`;
   return { status: 'True', reason: 'Drifted', message };
+}
+
+/** Whether the route sends the users whom the weight selects, and no others, to the canary. */
+function cohortProgrammed({ spec, route }: Observation, { want }: Decision, run: Run): Draft {
+  const usable = spec.kind === 'valid' ? spec.spec : spec.usable;
+  const no = (reason: string, message: string): Draft => ({ status: 'False', reason, message });
+  if (usable?.cohortCookie === undefined) return no('NoCohort', 'spec.cohort is not set: each request goes by chance');
+  if (run.cohortRefused !== undefined) {
+    const { message, at } = run.cohortRefused;
+    return no('GatewayRefused', `${message} (${at}): going by weight alone until spec.cohort changes`);
+  }
+  if (route.kind !== 'programmable')
+    return { status: 'Unknown', reason: 'Pending', message: 'there is no route to write to' };
+  const obstacle = route.cohort?.obstacle;
+  if (obstacle !== undefined) return no('RouteUnsuitable', `${obstacle}; until then each request goes by chance`);
+  if (!isSplit(run.weight)) return no('NotSplit', `at ${run.weight ?? 0}% there is nobody to choose from`);
+  const isThere = want.weight === 'leave' && isCurrent(route, cohortOf({ spec: usable, route, run }), run.weight ?? 0);
+  if (!isThere || !route.accepted) {
+    return { status: 'Unknown', reason: 'Pending', message: 'no Gateway has accepted the rules of this weight yet' };
+  }
+  const message = `buckets 0 to ${(run.weight ?? 1) - 1} of cookie ${usable.cohortCookie} are on the canary`;
+  return { status: 'True', reason: 'Programmed', message };
 }

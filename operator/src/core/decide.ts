@@ -7,6 +7,8 @@
 import { adoption } from './adoption.ts';
 import { catchUp, invalidSpec, routeLost, stableLost, targetLost } from './blockers.ts';
 import { aboveCeiling } from './ceiling.ts';
+import { cohortOf, cohortOutdated, cohortRefused, isSplit } from './cohort.ts';
+import { isAsWritten, isCurrent } from './cohort-rules.ts';
 import { drifted } from './drift.ts';
 import type { Judgement } from './judge.ts';
 import type { Severity } from './matrix.ts';
@@ -52,6 +54,9 @@ const RULES: readonly Rule[] = [
   aboveCeiling,
   // What somebody did to the route.
   drifted,
+  // Whom the weight selects.
+  cohortRefused,
+  cohortOutdated,
   // Phases that rest at weight 0.
   rolledBack,
   zeroed,
@@ -103,6 +108,7 @@ function finish(scene: Scene, draft: Draft): Decision {
     decision: draft.kind,
     reason: draft.reason,
     at: writeTime(run, observation.nowMs),
+    ...cohortIn(scene, draft),
   };
   const isWritten = mustWrite(scene, record);
   const moved = applyRecord(run, record, spec, observation);
@@ -118,6 +124,12 @@ function finish(scene: Scene, draft: Draft): Decision {
   };
 }
 
+/** A write names the cookie that its rules go by, so that the next pass can tell our rules from somebody's edit. */
+function cohortIn({ spec, route, run }: Scene, draft: Draft): Pick<WriteRecord, 'cohort'> {
+  const cohort = isSplit(draft.write) ? cohortOf({ spec, route, run: { ...run, ...draft.run } }) : undefined;
+  return cohort === undefined ? {} : { cohort };
+}
+
 /** The route is patched when its weights or what it says of them must change; a rollback is always written down. */
 function mustWrite({ route, live }: Scene, record: WriteRecord): boolean {
   if (route === undefined) return false;
@@ -126,6 +138,7 @@ function mustWrite({ route, live }: Scene, record: WriteRecord): boolean {
     live !== record.weight ||
     !isOurNotation(route) ||
     written?.weight !== record.weight ||
+    !isCurrent(route, record.cohort, record.weight) ||
     record.decision === 'rollback'
   );
 }
@@ -162,7 +175,8 @@ function unreadable(run: Run, { spec }: Observation): Decision {
  */
 function deletion(scene: Scene): Decision {
   const { live, run, route } = scene;
-  if (run.phase === 'Initializing' || route === undefined || live === 0) return release(run);
+  const isEmpty = route === undefined || (live === 0 && isAsWritten(route, undefined, 0));
+  if (run.phase === 'Initializing' || isEmpty) return release(run);
   const message = 'the AuthRollout is being deleted: all traffic to stable';
   return finish(scene, { kind: 'zero', reason: 'Deleted', message, write: 0, want: { finalizer: 'release' } });
 }

@@ -3,7 +3,9 @@
  * the status says who did it. Rule of decide.ts.
  */
 
-import { isOurNotation } from './route-record.ts';
+import { isAsWritten, ownRuleNames } from './cohort-rules.ts';
+import type { ProgrammableRoute } from './observation.ts';
+import { isOurNotation, leastWeight, readRecord } from './route-record.ts';
 import type { Draft, Scene } from './scene.ts';
 import { stepIndexOf } from './schedule.ts';
 import type { Phase } from './status.ts';
@@ -16,14 +18,16 @@ export function drifted(scene: Scene): Draft | undefined {
   if (route === undefined || live === undefined) return undefined;
   // A status that lost its weight has no claim to any traffic.
   const ours = run.weight ?? 0;
-  if (live === ours && isOurNotation(route)) return undefined;
-  const kept = RESTING.has(run.phase) ? 0 : Math.floor(Math.min(live, ours));
+  const isRulesOurs = isAsWritten(route, readRecord(route.write)?.cohort, ours);
+  if (live === ours && isOurNotation(route) && isRulesOurs) return undefined;
+  const kept = RESTING.has(run.phase) ? 0 : Math.floor(Math.min(leastWeight(route), ours));
   const manager = route.rulesManager?.name ?? 'unknown';
+  const what = isRulesOurs ? 'set the canary' : `changed our cohort rules (${describeRules(route)}), the canary`;
   const stepIndex = Math.min(run.stepIndex, stepIndexOf(spec.schedule, kept));
   return {
     kind: kindFor(scene, kept),
     reason: 'Drifted',
-    message: `${manager} set the canary to ${Math.round(live)}% where we had ${ours}%: keeping the lower, ${kept}%`,
+    message: `${manager} ${what} to ${Math.round(live)}% where we had ${ours}%: keeping the lower, ${kept}%`,
     write: kept,
     stepIndex,
     run: {
@@ -35,6 +39,11 @@ export function drifted(scene: Scene): Draft | undefined {
       },
     },
   };
+}
+
+function describeRules({ cohort }: ProgrammableRoute): string {
+  const names = ownRuleNames(cohort);
+  return names.length === 0 ? 'none is left' : `left: ${names.join(', ')}`;
 }
 
 /** Which of our words the correction is: it restarts a step, or it takes the tail of a promotion or a zero up again. */

@@ -5,6 +5,7 @@
 
 import type { ApprovalsView } from './approval.ts';
 import type { CheckpointFact } from './checkpoints.ts';
+import type { CohortView } from './cohort-view.ts';
 import type { Complaint } from './complaints.ts';
 import type { Severity } from './matrix.ts';
 import type { SpecReading } from './spec.ts';
@@ -50,6 +51,8 @@ export type WriteRecord = {
   readonly reason: string;
   /** RFC 3339 with milliseconds */
   readonly at: string;
+  /** The cookie that our own two rules went by; absent where the write brought none. */
+  readonly cohort?: string | undefined;
 };
 
 /** See docs/glossary.md; also a metric label. */
@@ -80,6 +83,8 @@ export type ProgrammableRoute = {
   readonly rulesManager: { readonly name: string; readonly at: string } | undefined;
   /** Every parent reports Accepted for the current generation. For the condition RouteProgrammed only, never a gate. */
   readonly accepted: boolean;
+  /** Present where spec.cohort is set or a rule of ours is on the route. */
+  readonly cohort?: CohortView;
 };
 
 /** weight is undefined when the manifest omits it, which Gateway API defines as 1. */

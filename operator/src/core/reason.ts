@@ -14,6 +14,8 @@ export const REASONS = [
   'CheckpointNo',
   'CheckpointPending',
   'CheckpointUnknown',
+  'CohortChanged',
+  'CohortRefused',
   'CondemnedRevision',
   'Deleted',
   'Deposed',

@@ -1,11 +1,12 @@
 /**
  * The one PATCH of a pass on the HTTPRoute, as RFC 6902 operations. plan.ts puts it into an action, act.ts sends it.
  * Tests first: the rule, both backends, and the fence that we saw, so that neither a rewritten route nor a newer leader is
- * overwritten. Nothing but two weights and two annotations is touched.
+ * overwritten. Nothing but two weights, two annotations and, for a cohort, two rules of our own is touched.
  *
  * @see https://www.rfc-editor.org/rfc/rfc6902
  */
 
+import { COHORT_RULES, wantedRules } from './cohort-rules.ts';
 import type { ProgrammableRoute, WriteRecord } from './observation.ts';
 import { FENCE_ANNOTATION, WRITE_ANNOTATION } from './route-record.ts';
 
@@ -21,11 +22,50 @@ export function weightPatch(route: ProgrammableRoute, record: WriteRecord, token
   return [
     ...structureTests(route),
     ...fenceTests(route),
+    ...ownRules(route).map(({ index, name }) => test(`/spec/rules/${index}/name`, name)),
     ...(record.weight > 0 ? ownershipTests(route) : []),
     { op: 'add', path: weightPath(route, route.stable.index), value: 100 - record.weight },
     { op: 'add', path: weightPath(route, route.canary.index), value: record.weight },
+    ...cohortWrites(route, record),
     ...annotations(route, { [FENCE_ANNOTATION]: String(token), [WRITE_ANNOTATION]: JSON.stringify(record) }),
   ];
+}
+
+type OwnRuleAt = {
+  readonly index: number;
+  readonly name: string;
+  readonly rule: unknown;
+};
+
+function ownRules({ cohort }: ProgrammableRoute): readonly OwnRuleAt[] {
+  return SIDES.flatMap((side) => {
+    const live = cohort?.[side];
+    return live === undefined ? [] : [{ name: COHORT_RULES[side], ...live }];
+  });
+}
+
+const SIDES = ['canary', 'stable'] as const;
+
+/**
+ * Behind the weights, since until here every index is the one that was read; removals from the end for the same reason. Canary always
+ * stands before stable: should a browser send the cookie twice, gateways take the first rule that fits.
+ */
+function cohortWrites(route: ProgrammableRoute, { cohort, weight }: WriteRecord): readonly PatchOperation[] {
+  const wanted = wantedRules(route, cohort, weight);
+  const rules = SIDES.flatMap((side) => wanted[side] ?? []);
+  const indices = ownRules(route).map(({ index }) => index);
+  const isInPlace = rules.length === indices.length && indices.every((index, at) => index > (indices[at - 1] ?? -1));
+  if (isInPlace) return rules.map((value, at) => ({ op: 'replace', path: `/spec/rules/${indices[at]}`, value }));
+  return [
+    ...indices
+      .toSorted((left, right) => right - left)
+      .map((index): PatchOperation => ({ op: 'remove', path: `/spec/rules/${index}` })),
+    ...rules.map((value): PatchOperation => ({ op: 'add', path: '/spec/rules/-', value })),
+  ];
+}
+
+function test(path: string, value: unknown): PatchOperation {
+  return { op: 'test', path, value };
 }
 
 /** The fence alone: what a new leader writes first, so that the old one's next write fails its test. */
@@ -52,6 +92,7 @@ function ownershipTests(route: ProgrammableRoute): readonly PatchOperation[] {
   return [
     { op: 'test', path: weightPath(route, route.stable.index), value: route.stable.weight },
     { op: 'test', path: weightPath(route, route.canary.index), value: route.canary.weight },
+    ...ownRules(route).map(({ index, rule }) => test(`/spec/rules/${index}`, rule)),
     route.write === undefined
       ? resourceVersionTest(route)
       : { op: 'test', path: annotationPath(WRITE_ANNOTATION), value: route.write },

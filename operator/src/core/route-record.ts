@@ -4,6 +4,7 @@
  */
 
 import * as z from 'zod';
+import { cohortShare } from './cohort-rules.ts';
 import type { ProgrammableRoute, WriteRecord } from './observation.ts';
 
 export const FENCE_ANNOTATION = 'latchkey.dev/fence';
@@ -16,6 +17,7 @@ const recordSchema = z.object({
   decision: z.enum(['hold', 'advance', 'promote', 'reduce', 'zero', 'rollback']),
   reason: z.string().max(64),
   at: z.iso.datetime().max(32),
+  cohort: z.string().max(64).optional(),
 });
 
 /** Reads the annotation latchkey.dev/write; a text that we did not write this way is no record. */
@@ -36,8 +38,20 @@ export function readFence(text: string | undefined): number | undefined {
 /** Gateway API's weight of a backendRef that names none. */
 const DEFAULT_WEIGHT = 1;
 
-/** The canary's share of the traffic in percent; two weights of 0 send nobody to the canary. */
-export function liveWeight({ stable, canary }: ProgrammableRoute): number {
+/** The canary's share of the traffic in percent, of whoever gets most of it: cohort rules that a weight has left behind count. */
+export function liveWeight(route: ProgrammableRoute): number {
+  const weight = weightOf(route);
+  return Math.max(weight, cohortShare(route, weight)?.most ?? 0);
+}
+
+/** The same of whoever gets least of it: what a write may not raise. */
+export function leastWeight(route: ProgrammableRoute): number {
+  const weight = weightOf(route);
+  return Math.min(weight, cohortShare(route, weight)?.least ?? 100);
+}
+
+/** What the weights of the user's rule say; two weights of 0 send nobody to the canary. */
+function weightOf({ stable, canary }: ProgrammableRoute): number {
   const canaryWeight = canary.weight ?? DEFAULT_WEIGHT;
   const total = canaryWeight + (stable.weight ?? DEFAULT_WEIGHT);
   // Multiplied first: 7 / 100 * 100 is 7.000000000000001, which would be drift for ever.

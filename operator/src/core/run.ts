@@ -38,6 +38,8 @@ export type Run = {
   readonly loweredTo: number | undefined;
   /** Since when the checkpoints before this step are asked; undefined while none are. */
   readonly checkpoints: { readonly stepIndex: number; readonly sinceMs: number } | undefined;
+  /** For the present spec.cohort only. */
+  readonly cohortRefused: Status['cohortRefused'];
   /** True when the route knows a write that the status does not: the process died between the two. */
   readonly isAheadOfStatus: boolean;
 };
@@ -53,7 +55,7 @@ export const MAX_CONDEMNED = 50;
 
 /** The run that this observation shows. */
 export function runOf(observation: Observation, spec: Spec | undefined): Run {
-  const run = runOfStatus(observation);
+  const run = runOfStatus(observation, spec);
   const record = observation.route.kind === 'programmable' ? readRecord(observation.route.write) : undefined;
   if (record === undefined || isKnown(run, record) || !isPlausible(run, record, spec, observation.nowMs)) return run;
   const isForeign = run.phase === 'Initializing' && record.decision !== 'promote';
@@ -61,7 +63,7 @@ export function runOf(observation: Observation, spec: Spec | undefined): Run {
   return { ...known, isAheadOfStatus: true };
 }
 
-function runOfStatus({ status, target, stable }: Observation): Run {
+function runOfStatus({ status, target, stable }: Observation, spec: Spec | undefined): Run {
   const phase = phaseOf(status);
   // Outside of adoption and promotion stable's own label says the same, should the status have lost it.
   const isStanding = phase !== 'Initializing' && phase !== 'Promoting' && stable?.revision !== '';
@@ -97,6 +99,8 @@ function runOfStatus({ status, target, stable }: Observation): Run {
       stepIndex: status.checkpoints.stepIndex,
       sinceMs: Date.parse(status.checkpoints.since),
     },
+    // Another cookie may be tried.
+    cohortRefused: status?.cohortRefused?.cookie === spec?.cohortCookie ? status?.cohortRefused : undefined,
     isAheadOfStatus: false,
   };
 }
@@ -154,6 +158,7 @@ export function applyRecord(run: Run, record: WriteRecord, spec: Spec | undefine
   const checkpoints = record.decision === 'hold' ? run.checkpoints : undefined;
   const written: Run = { ...run, weight: record.weight, writtenAt: record.at, checkpoints };
   if (record.reason === 'MaxWeight') return afterCeiling(written, record, spec);
+  if (record.reason === 'CohortRefused') return afterRefusal(written, record, spec);
   switch (record.decision) {
     case 'hold':
       return written;
@@ -208,6 +213,14 @@ function afterCeiling(run: Run, record: WriteRecord, spec: Spec | undefined): Ru
     // Whom a person took the traffic from is not called down for having none.
     ...(isEmpty ? { stepStartedAtMs: undefined, silentSinceMs: undefined, zero: requestZero(record) } : {}),
   };
+}
+
+/** While the route was refused its figures were not those of a step. */
+function afterRefusal(run: Run, { at }: WriteRecord, spec: Spec | undefined): Run {
+  const cookie = spec?.cohortCookie;
+  const message = 'a Gateway refused the route with our rules';
+  const cohortRefused = cookie === undefined ? undefined : { cookie, message, at };
+  return { ...run, stepStartedAtMs: Date.parse(at), cohortRefused };
 }
 
 const STARTS_ANEW: ReadonlySet<string> = new Set(['Blind', 'CanaryNotReady']);

@@ -71,6 +71,15 @@ export const routeSchema = z.strictObject({
     .describe('Name of the rule whose two backendRefs are <target>-stable and <target>-canary.'),
 });
 
+export const cohortSchema = z.strictObject({
+  cookie: z
+    .string()
+    .min(1)
+    .max(64)
+    .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/)
+    .describe("Name of the cookie in which the API keeps a user's bucket, 0 to 99; COHORT_COOKIE of the API."),
+});
+
 export const metricsSchema = z.strictObject({
   prometheus: z.strictObject({
     address: z
@@ -132,6 +141,11 @@ const runbookSchedule = [
 export const specSchema = z.strictObject({
   targetRef: targetRefSchema,
   route: routeSchema,
+  cohort: cohortSchema
+    .optional()
+    .describe(
+      'The same users stay on the canary while the weight grows, by a cookie; without it each request goes by chance.',
+    ),
   replicas: z
     .int()
     .min(1)

@@ -8,6 +8,7 @@ import type { ApprovalRole } from './approval-schema.ts';
 import { durationToMs } from './duration.ts';
 import { specViolations } from './spec-rules.ts';
 import {
+  cohortSchema,
   matrixSchema,
   metricsSchema,
   routeSchema,
@@ -64,6 +65,8 @@ export type Spec = {
   readonly matrix: Matrix;
   /** 100 where the manifest names none. */
   readonly maxWeight: number;
+  /** Absent in records of an operator that knew no cohorts. */
+  readonly cohortCookie?: string | undefined;
   readonly paused: boolean;
 };
 
@@ -91,6 +94,7 @@ const salvageSchema = z.object({
   metrics: z.unknown().optional(),
   matrix: z.unknown().optional(),
   maxWeight: z.unknown().optional(),
+  cohort: z.unknown().optional(),
   zero: z.unknown().optional(),
 });
 
@@ -104,6 +108,7 @@ function salvage(manifest: unknown): Spec | undefined {
     metrics: keep(metricsSchema, outer.data.metrics) ?? { prometheus: { address: 'http://invalid' } },
     matrix: keep(matrixSchema, outer.data.matrix) ?? {},
     maxWeight: keep(specSchema.shape.maxWeight, outer.data.maxWeight),
+    cohort: keep(cohortSchema.optional(), outer.data.cohort),
   });
   return parsed.success ? toSpec(parsed.data) : undefined;
 }
@@ -127,6 +132,7 @@ function toSpec(manifest: SpecManifest): Spec {
     proveWithinMs: durationToMs(manifest.zero.proveWithin),
     matrix: toMatrix(manifest.matrix),
     maxWeight: manifest.maxWeight ?? 100,
+    cohortCookie: manifest.cohort?.cookie,
     paused: manifest.paused,
   };
 }

@@ -77,6 +77,7 @@ function fromRun(run: Run): Partial<Record<keyof Status, unknown>> {
     },
     drift: run.drift,
     loweredTo: run.loweredTo,
+    cohortRefused: run.cohortRefused,
   };
 }
 

@@ -36,6 +36,7 @@ export const CONDITION_TYPES = [
   'MetricsAvailable',
   'RouteProgrammed',
   'Drifted',
+  'CohortProgrammed',
 ] as const;
 export type ConditionType = (typeof CONDITION_TYPES)[number];
 
@@ -180,6 +181,12 @@ export const statusSchema = z.strictObject({
     .optional()
     .describe(
       'What is asked before the next step, and since when: a Job or an approval made before that answers nothing. The answers are for people; every pass asks again.',
+    ),
+  cohortRefused: z
+    .strictObject({ cookie: z.string().max(64), message: z.string().max(512), at: instant })
+    .optional()
+    .describe(
+      'What a Gateway said against the rules of this cookie: they are gone, and are not tried again until spec.cohort changes.',
     ),
   history: z.array(decisionRecord).max(10).optional(),
   conditions: z.array(condition).max(16).optional(),

@@ -117,7 +117,7 @@ function checkpointLines({ checkpoints }: Plan, canvas: Canvas): readonly string
 
 function routeLines({ route }: Plan): readonly string[] {
   if (route === undefined) return [row('route', 'no write is to come')];
-  const { httpRoute, rule, isAccepted, when, backends, annotations } = route;
+  const { httpRoute, rule, isAccepted, when, backends, annotations, cohort } = route;
   const width = Math.max(...backends.map(({ name }) => name.length));
   return [
     row(
@@ -127,6 +127,7 @@ function routeLines({ route }: Plan): readonly string[] {
     ...backends.map(({ name, from, to }) =>
       row('', `${name.padEnd(width)}  ${String(from).padStart(3)} → ${String(to).padStart(3)}`),
     ),
+    ...(cohort === undefined ? [] : [row('', cohort)]),
     row('', `${annotations.join(' and ')}; nothing else changes`),
   ];
 }

@@ -214,6 +214,7 @@ async function readAround({ cluster }: CommandDeps, { spec, namespace }: Subject
     rule: spec.rule,
     stableService: stableServiceOf(spec.targetName),
     canaryService: canaryServiceOf(spec.targetName),
+    hasCohort: spec.cohortCookie !== undefined,
   };
   return {
     route: route === undefined ? { kind: 'missing' } : readRoute(route, at),

@@ -1,4 +1,6 @@
 /** What the operator's next write changes on the live route. Pure; plan.ts calls it, plan-view.ts draws it. */
+import { isSplit } from '../core/cohort.ts';
+import { COHORT_RULES } from '../core/cohort-rules.ts';
 import type { ProgrammableRoute } from '../core/observation.ts';
 import { stableNameOf } from '../core/revision.ts';
 import { FENCE_ANNOTATION, WRITE_ANNOTATION } from '../core/route-record.ts';
@@ -13,6 +15,8 @@ export interface RouteDiff {
   readonly when: string;
   /** Annotations that the write adds or changes; nothing else of the route is touched. */
   readonly annotations: readonly string[];
+  /** What becomes of spec.cohort in the write; undefined without one. */
+  readonly cohort: string | undefined;
   /** A Gateway reports the route as accepted. */
   readonly isAccepted: boolean;
 }
@@ -43,6 +47,17 @@ export function routeDiff(route: ProgrammableRoute, spec: Spec, status: Status |
     when:
       next === undefined ? `when ${stableNameOf(spec.targetName)} is ready` : `when step ${next.index + 1} is entered`,
     annotations: [FENCE_ANNOTATION, WRITE_ANNOTATION],
+    cohort: cohortText(route, spec, canary),
     isAccepted: route.accepted,
   };
+}
+
+function cohortText(route: ProgrammableRoute, { cohortCookie }: Spec, weight: number): string | undefined {
+  if (cohortCookie === undefined) return undefined;
+  const obstacle = route.cohort?.obstacle;
+  if (obstacle !== undefined) return `no rules for cookie ${cohortCookie}: ${obstacle}`;
+  const names = `${COHORT_RULES.canary} and ${COHORT_RULES.stable}`;
+  return isSplit(weight)
+    ? `rules ${names}: buckets 0 to ${weight - 1} of cookie ${cohortCookie} on the canary`
+    : `rules ${names}: none at ${weight} %`;
 }

@@ -140,6 +140,25 @@ describe("the route's next write", () => {
     ]);
     expect(changes(route(0, 100), { phase: 'Progressing', weight: 100 })).to.equal(undefined);
   });
+
+  it('names the two rules of a cohort and whom they select, or what keeps them away', () => {
+    const spec = specWith({ cohort: { cookie: 'lk_bucket' } });
+    const cohortAt = (live: ProgrammableRoute, weight: number): string | undefined =>
+      routeDiff(live, spec, { phase: 'Progressing', weight })?.cohort;
+    const rules = 'rules latchkey-cohort-canary and latchkey-cohort-stable';
+    expect(cohortAt(route(90, 10), 10)).to.equal(`${rules}: buckets 0 to 24 of cookie lk_bucket on the canary`);
+    expect(cohortAt(route(50, 50), 50)).to.equal(`${rules}: none at 100 %`);
+    const cohort = {
+      rule: {},
+      canary: undefined,
+      stable: undefined,
+      obstacle: 'the route is full',
+      refusal: undefined,
+    };
+    const full = { ...route(90, 10), cohort };
+    expect(cohortAt(full, 10)).to.equal('no rules for cookie lk_bucket: the route is full');
+    expect(routeDiff(route(90, 10), specWith(), undefined)?.cohort).to.equal(undefined);
+  });
 });
 
 const plan = (extra: Partial<Plan> = {}): Plan => {
