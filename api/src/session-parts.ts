@@ -56,7 +56,7 @@ export const createSessionParts = (deps: SessionPartsDeps): SessionParts => {
   return {
     sessions,
     sessionList: new SessionList({ database, sessions, nowMs }),
-    browsers: createBrowsers(csrf, nowMs),
+    browsers: createBrowsers({ csrf, accessTokens, nowMs, cohortCookie: config.cohortCookie }),
     keyRing,
     prepare: () => keyRing.refresh(),
     accessTokens,

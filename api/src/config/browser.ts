@@ -1,4 +1,4 @@
-/** What browsers may do: which origins may call, and whether plain HTTP is sent on to HTTPS. Part of config.ts. */
+/** What browsers may do and get: which origins may call, whether plain HTTP is sent on to HTTPS, and the cohort's cookie. Part of config.ts. */
 import { z } from 'zod';
 import { flag, list, variable } from './variable.ts';
 
@@ -9,6 +9,9 @@ const origin = z
     (text) => URL.canParse(text) && new URL(text).origin === text,
     'must be a comma list of origins without a path',
   );
+
+/** Names that browsers treat in a way of their own, whatever their case. */
+const RESERVED = /^__(host|secure)-/i;
 
 export const browserVariables = {
   ALLOWED_ORIGINS: variable(
@@ -21,6 +24,15 @@ export const browserVariables = {
     'true',
     'Send plain HTTP on to HTTPS; needs a gateway that says which it was (`TRUST_PROXY`).',
   ),
+  COHORT_COOKIE: variable(
+    z
+      .string()
+      .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{0,64}$/, 'must be a cookie name of at most 64 characters, or empty')
+      .refine((name) => !RESERVED.test(name), "must not begin with __Host- or __Secure-: those are the session's")
+      .default(''),
+    'lk_bucket',
+    "Cookie that tells a gateway a browser user's bucket, 0 to 99: `spec.cohort.cookie` of the AuthRollout. Empty: none is set.",
+  ),
 };
 
 const parsed = z.object(browserVariables);
@@ -29,11 +41,14 @@ type BrowserEnvironment = z.infer<typeof parsed>;
 export interface BrowserConfig {
   readonly allowedOrigins: readonly string[];
   readonly redirectsToHttps: boolean;
+  /** undefined: no cookie. */
+  readonly cohortCookie: string | undefined;
 }
 
 export const readBrowser = (env: BrowserEnvironment): BrowserConfig => ({
   allowedOrigins: env.ALLOWED_ORIGINS,
   redirectsToHttps: env.HTTPS_REDIRECT,
+  cohortCookie: env.COHORT_COOKIE === '' ? undefined : env.COHORT_COOKIE,
 });
 
 /** Cookies are sent over HTTPS alone, and whoever sits on the line of an http page would speak in its name. */

@@ -1,5 +1,5 @@
 /**
- * Which share of the users somebody belongs to. Called by services/feature-flags.ts. The same flag and the same id give the same bucket on every
+ * Which share of the users somebody belongs to. Called by services/feature-flags.ts and http/browsers.ts. The same flag and the same id give the same bucket on every
  * pod and in every release, so nobody is switched back and forth, and a growing percentage only ever adds users.
  */
 

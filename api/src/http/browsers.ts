@@ -4,7 +4,10 @@
  */
 import type { Request } from 'express';
 import { z } from 'zod';
+import { bucketOf } from '../core/bucket.ts';
 import { ABSOLUTE_MS } from '../core/rotation.ts';
+import type { AccessTokens } from '../crypto/access-token.ts';
+import { ROLLOUT_FLAG } from '../services/feature-flags.ts';
 import type { TokenPair } from '../services/sessions.ts';
 import { ACCESS_COOKIE, type CookieToSet, REFRESH_COOKIE, REFRESH_PATH, writeCookie } from './cookies.ts';
 import { CSRF_COOKIE, type Csrf } from './csrf.ts';
@@ -35,9 +38,28 @@ const access = { name: ACCESS_COOKIE, path: '/', isReadable: false } as const;
 const refresh = { name: REFRESH_COOKIE, path: REFRESH_PATH, isReadable: false } as const;
 const csrfCookie = { name: CSRF_COOKIE, path: '/', isReadable: true } as const;
 
+/**
+ * Not the session's: it says which of a hundred parts of the users this one is in, for a gateway that keeps the same users on a canary
+ * (docs/adr/0027-cohorts.md). The bucket of the flag `auth_rollout`, so that whom the flag reaches is whom the weight selects.
+ */
+const cohortCookies = (name: string | undefined, value: () => string, maxAgeSeconds: number): readonly CookieToSet[] =>
+  name === undefined ? [] : [{ name, value: value(), path: '/', isReadable: false, maxAgeSeconds }];
+
+/** Of a token that was signed a moment ago; verifying it now is what its first request would have done. */
+const bucketIn = (tokens: AccessTokens, accessToken: string): string =>
+  String(bucketOf(ROLLOUT_FLAG, tokens.verify(accessToken).sub));
+
 const setCookies = (cookies: readonly CookieToSet[]) => ({ 'set-cookie': cookies.map(writeCookie) });
 
-export const createBrowsers = (csrf: Csrf, nowMs: () => number): Browsers => ({
+export interface BrowserDeps {
+  readonly csrf: Csrf;
+  readonly accessTokens: AccessTokens;
+  readonly nowMs: () => number;
+  /** COHORT_COOKIE. */
+  readonly cohortCookie: string | undefined;
+}
+
+export const createBrowsers = ({ csrf, nowMs, accessTokens, cohortCookie }: BrowserDeps): Browsers => ({
   csrf,
   welcome: (request, { accessToken, refreshToken, expiresIn, sessionId, sessionExpiresAt }) => {
     const maxAgeSeconds = Math.max(1, Math.floor((Date.parse(sessionExpiresAt) - nowMs()) / 1000));
@@ -50,6 +72,7 @@ export const createBrowsers = (csrf: Csrf, nowMs: () => number): Browsers => ({
         { ...access, value: accessToken, maxAgeSeconds },
         { ...refresh, value: refreshToken, maxAgeSeconds },
         { ...csrfCookie, value: csrfToken, maxAgeSeconds },
+        ...cohortCookies(cohortCookie, () => bucketIn(accessTokens, accessToken), maxAgeSeconds),
       ]),
     };
   },
@@ -60,6 +83,9 @@ export const createBrowsers = (csrf: Csrf, nowMs: () => number): Browsers => ({
   },
   farewell: () => ({
     status: 204,
-    headers: setCookies([access, refresh, csrfCookie].map((cookie) => ({ ...cookie, value: '', maxAgeSeconds: 0 }))),
+    headers: setCookies([
+      ...[access, refresh, csrfCookie].map((cookie) => ({ ...cookie, value: '', maxAgeSeconds: 0 })),
+      ...cohortCookies(cohortCookie, () => '', 0),
+    ]),
   }),
 });
