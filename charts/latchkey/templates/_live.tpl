@@ -26,6 +26,21 @@ serves at once, and the operator turns the route round when its stable copy is r
 {{- end }}
 
 {{/*
+The operator's own two rules, as a YAML list, or nothing: rules are one list and belong together to whoever applies them, so those
+that are there are applied as they are. They are there while a cohort selects who is on the canary (rollout.cohort).
+*/}}
+{{- define "latchkey.liveCohortRules" -}}
+{{- if .Values.rollout.enabled }}
+{{- $live := lookup "gateway.networking.k8s.io/v1" "HTTPRoute" .Release.Namespace (include "latchkey.fullname" .) }}
+{{- range $rule := dig "spec" "rules" list $live }}
+{{- if has (dig "name" "" $rule) (list "latchkey-cohort-canary" "latchkey-cohort-stable") }}
+{{ list $rule | toYaml }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
 The Deployment's replicas, or nothing: with a rollout they are the operator's. As long as somebody is entered as their owner
 the live number is rendered, since an owner who leaves a field out deletes it, and 1 would be the default. That somebody is
 Helm, from revisions without a rollout; the operator's first write through deployments/scale ends it.

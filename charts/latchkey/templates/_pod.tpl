@@ -30,6 +30,10 @@
 - name: ALLOWED_ORIGINS
   value: {{ join "," . | quote }}
 {{- end }}
+{{- with .Values.config.cohortCookie }}
+- name: COHORT_COOKIE
+  value: {{ . | quote }}
+{{- end }}
 {{- with .Values.config.trustProxy }}
 - name: TRUST_PROXY
   value: {{ join "," . | quote }}
