@@ -28,8 +28,12 @@ function specOf(file: string): Spec {
 }
 
 describe('k8s/examples', () => {
-  it('the full AuthRollout differs from the shortest only in its replicas: every other figure is the default', () => {
-    expect(specOf('authrollout-full.yaml')).to.deep.equal({ ...specOf('authrollout.yaml'), replicas: 4 });
+  it('the full AuthRollout differs from the shortest only in replicas and cohort: every other figure is the default', () => {
+    expect(specOf('authrollout-full.yaml')).to.deep.equal({
+      ...specOf('authrollout.yaml'),
+      replicas: 4,
+      cohortCookie: 'lk_bucket',
+    });
   });
 
   it('every route has the rule and the backends that the AuthRollout names', () => {

@@ -17,6 +17,7 @@ const demo: Values = {
     publicUrl: 'https://auth.example.com',
     mailFrom: 'Example <no-reply@example.com>',
     allowedOrigins: ['https://app.example.com'],
+    cohortCookie: 'lk_bucket',
   },
   route: {
     parentRefs: [
@@ -255,6 +256,19 @@ describe('chart latchkey', () => {
     expect(only(await render('latchkey'), 'AuthRollout').spec).not.to.have.property('maxWeight');
     const aborted = only(await render('latchkey', { rollout: { maxWeight: 0 } }), 'AuthRollout');
     expect(aborted.spec).to.have.property('maxWeight', 0);
+  });
+
+  it('gives the API and the AuthRollout the same cookie, and the AuthRollout only where the cohort is on', async () => {
+    for (const enabled of [true, false]) {
+      const objects = await render('latchkey', {
+        config: { cohortCookie: 'lk_bucket' },
+        rollout: { cohort: { enabled } },
+      });
+      const { spec } = workload(only(objects, 'Deployment', 'auth-api')).template;
+      expect(spec.containers[0]?.env).to.deep.include({ name: 'COHORT_COOKIE', value: 'lk_bucket' });
+      const reading = parseSpec(only(objects, 'AuthRollout').spec);
+      expect(reading.kind === 'valid' && reading.spec.cohortCookie).to.equal(enabled ? 'lk_bucket' : undefined);
+    }
   });
 
   it('versions the answer header and the image together', async () => {

@@ -83,6 +83,13 @@ const wrong: readonly (readonly [Chart, string, Values, RegExp])[] = [
     { rollout: { prometheus: { address: 'prom:9090' } } },
     /prometheus\/address/,
   ],
+  [
+    'latchkey',
+    'a cohort without a cookie',
+    { rollout: { cohort: { enabled: true } } },
+    /rollout\.cohort\.enabled needs the name of a cookie: set config\.cohortCookie/,
+  ],
+  ['latchkey', 'a cookie name with a semicolon', { config: { cohortCookie: 'a;b' } }, /at '\/config\/cohortCookie'/],
   ['latchkey-operator', 'an unknown value', { replica: 2 }, /additional properties 'replica' not allowed/],
   ['latchkey-operator', 'no operator', { replicas: 0 }, /at '\/replicas': minimum: got 0, want 1/],
   [
