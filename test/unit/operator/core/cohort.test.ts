@@ -208,6 +208,14 @@ describe('a route that cannot carry a cohort', () => {
       beside({ ...path, queryParams: [{ name: 'beta', value: '1' }] }),
       'rule beta would lose',
     ],
+    [
+      'a rule with a header, where the user’s has a query',
+      new RouteJson([
+        usersRule([{ ...path, queryParams: [{ name: 'v', value: '1' }] }]),
+        otherRule('beta', { ...path, headers: many(1) }),
+      ]),
+      'rule beta would lose',
+    ],
     ['a rule that its place alone sets apart', beside(path), 'rule beta would lose'],
   ];
   for (const [what, route, message] of refused) {
