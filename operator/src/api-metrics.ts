@@ -94,6 +94,11 @@ export function stepQueries(scope: QueryScope, windows: QueryWindows): StepQueri
   };
 }
 
+/** The most samples that a pod has within the window: how often Prometheus looked. */
+export function samplesQuery(scope: QueryScope, windowMs: number): string {
+  return `max(count_over_time(${NAMES.logins}{${selectorOf(scope)}}[${windowMs}ms]))`;
+}
+
 function selectorOf({ namespace, deployment, replicaSets }: QueryScope): string {
   // A name may hold dots, which a regular expression would take for any character.
   const literal = (name: string): string => name.replace(/[.]/g, '\\.');

@@ -4,6 +4,7 @@
  */
 import http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { PastSeries } from './prometheus.ts';
 import type { Workloads } from './workloads.ts';
 
 export type PrometheusMode = 'healthy' | 'slow' | 'nan' | 'empty' | 'several' | 'error' | 'malformed';
@@ -57,6 +58,18 @@ export class PrometheusSource {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeAllConnections();
     await closed;
+  }
+
+  /** What a Prometheus that scraped every second would remember of the last minutes. */
+  past(): readonly PastSeries[] {
+    const samples = new Map<string, { atMs: number; value: number }[]>();
+    for (const { at, series } of this.#snapshots.filter((_, index) => index % (1_000 / SNAPSHOT_MS) === 0)) {
+      for (const [name, value] of series) {
+        const known = samples.get(name) ?? [];
+        samples.set(name, [...known, { atMs: Math.round(performance.timeOrigin + at), value }]);
+      }
+    }
+    return [...samples].map(([name, found]) => ({ series: `${name.replace(/,$/, '')}}`, samples: found }));
   }
 
   async #answer(query: string): Promise<{ status: number; body: string }> {

@@ -7,6 +7,7 @@ import { complain } from './complaining.ts';
 import { completionScript } from './completion.ts';
 import { conclusionOf, EXIT, exitCodeOf } from './conclusion.ts';
 import { showPlan } from './plan.ts';
+import { replayRange } from './range.ts';
 import { diff, printRecords, replay, verify } from './record-commands.ts';
 import type { Rollout } from './rollouts.ts';
 import { type Canvas, decisionsOf, decisionText, drawList, drawStatus } from './view.ts';
@@ -43,7 +44,7 @@ export function runCommand(deps: CommandDeps): Promise<number> {
     case 'verify':
       return verify(deps);
     case 'replay':
-      return replay(deps);
+      return deps.options.range === undefined ? replay(deps) : replayRange(deps);
     case 'diff':
       return diff(deps);
     case 'plan':

@@ -10,8 +10,9 @@ import { CommandError, type Terminal } from './command.ts';
 import { runCommand } from './commands.ts';
 import { candidates, type Place } from './completion.ts';
 import { EXIT } from './conclusion.ts';
-import { HELP, type Options, parseOptions, UsageError } from './options.ts';
+import { HELP, type Options, parseOptions } from './options.ts';
 import { Rollouts } from './rollouts.ts';
+import { UsageError } from './usage-error.ts';
 
 /** Runs one command line and resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -78,6 +79,9 @@ function terminal(): Terminal {
     columns: isInteractive ? process.stdout.columns : 200,
     hasColour: isInteractive && process.env['NO_COLOR'] === undefined,
     write: (text) => process.stdout.write(text),
+    note: (text, isLast) => {
+      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${isLast ? '' : text}`);
+    },
     nowMs: () => Date.now(),
   };
 }

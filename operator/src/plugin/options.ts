@@ -3,6 +3,8 @@ import { parseArgs } from 'node:util';
 import { APPROVAL_LIMITS, type ApprovalRole } from '../core/approval-schema.ts';
 import { COMPLAINT_LIMITS } from '../core/complaint-schema.ts';
 import { DURATION_PATTERN, durationToMs } from '../core/duration.ts';
+import { type RangeRequest, rangeOf, withSpans } from './range-options.ts';
+import { UsageError } from './usage-error.ts';
 
 export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
 
@@ -21,7 +23,8 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
   retry NAME        take back abort or set-weight, or say what else is in the way
   records NAME      every decision that the cluster keeps, with its inputs, as JSON lines
   verify NAME       check the hash chain of those decisions and make each one again; -f checks a file, both compare
-  replay NAME       what another policy (--policy) would have decided on the same records
+  replay NAME       what another policy (--policy) would have decided on the same records, or with --range on what
+                    Prometheus remembers: times, figures that crossed, beside what was really decided
   diff OLD NEW [NAME]  the figures in which two policies differ, and with NAME or -f the decisions
   completion SHELL  a script that completes commands, options and names: bash, zsh or fish
 
@@ -38,6 +41,9 @@ export const HELP = `usage: kubectl authrollout COMMAND [NAME] [options]
       --valid-for TIME  approve, refuse: until when it counts, at most 24h (default: 1h)
   -f, --file FILE       plan: the manifest; verify, replay, diff: a file of the operator's JSON lines; - is standard input
       --policy FILE     replay: an AuthRollout, or only spec.matrix, spec.schedule, … of one
+      --range           replay: over Prometheus, the newest run from its start to its end, or now
+      --from TIME, --to TIME  replay: over Prometheus between these; 2026-03-04T12:00:00Z, -2h or now
+      --prometheus URL  replay: over this Prometheus, asked directly (default: the rollout's, as plan reaches it)
       --requests-per-second N  plan: reckon with these instead of asking Prometheus
       --failing PERCENT plan: how much of the answers fails in the worst case (default: 50)
       --operator NS/NAME plan: the operator's service account (default: latchkey-system/latchkey-operator)
@@ -91,6 +97,8 @@ export interface Options {
   readonly validForMs: number;
   /** Of complain. */
   readonly count: number;
+  /** Of replay, when it shall ask Prometheus. */
+  readonly range: RangeRequest | undefined;
   /** Given for set-weight. */
   readonly weight: number | undefined;
   /** Of plan, as the following are. */
@@ -99,11 +107,6 @@ export interface Options {
   readonly failing: number;
   /** namespace/name of a service account. */
   readonly operator: string;
-}
-
-/** Names what is wrong with the command line and what to write instead. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
 }
 
 /** @returns undefined when only the help was asked for. @throws {UsageError} */
@@ -120,7 +123,9 @@ export function parseOptions(args: readonly string[]): Options | undefined {
   const [name, ...others] = command === 'diff' ? operands.slice(2) : operands;
   const [number, ...rest] = command === 'set-weight' ? others : [undefined, ...others];
   if (rest.length > 0) throw new UsageError(`one name at a time: ${rest.join(' ')} is too much`);
-  if (needsName(command, values.file) && name === undefined) throw new UsageError(`${command}: name an AuthRollout`);
+  const range = command === 'replay' ? rangeOf(values) : undefined;
+  if ((range !== undefined || needsName(command, values.file)) && name === undefined)
+    throw new UsageError(`${command}: name an AuthRollout`);
   if (command === 'completion' && !SHELLS.some((shell) => shell === name)) {
     throw new UsageError(`completion: name a shell, one of ${SHELLS.join(', ')}`);
   }
@@ -137,6 +142,7 @@ export function parseOptions(args: readonly string[]): Options | undefined {
     dryRun: values['dry-run'] === true,
     weight: command === 'set-weight' ? weightOf(number) : undefined,
     file: values.file,
+    range,
     policies: policiesOf(command, operands, values.policy),
     ...plannedOf(values),
     count: command === 'complain' ? countOf(values.count) : 1,
@@ -160,6 +166,10 @@ export const OPTIONS = {
   'valid-for': { type: 'string', default: '1h' },
   file: { type: 'string', short: 'f' },
   policy: { type: 'string' },
+  range: { type: 'boolean' },
+  from: { type: 'string' },
+  to: { type: 'string' },
+  prometheus: { type: 'string' },
   'dry-run': { type: 'boolean' },
   'requests-per-second': { type: 'string' },
   failing: { type: 'string', default: '50' },
@@ -170,7 +180,7 @@ export const OPTIONS = {
 function parsed(args: readonly string[]) {
   try {
     return parseArgs({
-      args: [...args],
+      args: withSpans(args),
       allowPositionals: true,
       options: OPTIONS,
     });

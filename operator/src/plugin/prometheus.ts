@@ -1,6 +1,6 @@
 /**
  * The Prometheus of a rollout as the plugin's user can reach it: an address inside the cluster goes through the apiserver's service proxy,
- * any other is asked directly. Called by plan.ts.
+ * any other is asked directly. Called by plan.ts; range.ts goes the same way.
  */
 import { isApiError } from '../clients/api-error.ts';
 import { askPrometheus, readAnswer } from '../clients/prometheus.ts';
@@ -41,6 +41,11 @@ export function wayText(way: Way): string {
   return way.kind === 'direct'
     ? `asked directly at ${way.address}`
     : `through the API server's proxy, services/${way.service} in ${way.namespace}`;
+}
+
+/** @param api of Prometheus' HTTP API, such as query */
+export function proxyPath({ namespace, service, path }: Extract<Way, { kind: 'proxy' }>, api: string): string {
+  return `/api/v1/namespaces/${encodeURIComponent(namespace)}/services/${service}/proxy${path}/api/v1/${api}`;
 }
 
 /** The latency queries count what is slower than the matrix' bounds. */
@@ -120,13 +125,12 @@ async function ask(cluster: Cluster, way: Way, question: Question): Promise<Aske
 
 async function askThroughProxy(
   cluster: Cluster,
-  { namespace, service, path }: Extract<Way, { kind: 'proxy' }>,
+  way: Extract<Way, { kind: 'proxy' }>,
   question: Question,
 ): Promise<Asked> {
   const query = new URLSearchParams({ query: question.query, timeout: `${DEADLINE_MS}ms` });
-  const proxy = `/api/v1/namespaces/${encodeURIComponent(namespace)}/services/${service}/proxy${path}/api/v1/query`;
   try {
-    const body = await cluster.proxy(`${proxy}?${query.toString()}`);
+    const body = await cluster.proxy(`${proxyPath(way, 'query')}?${query.toString()}`);
     return { ...question, ...figureOf(readAnswer(body)), isAnswer: true };
   } catch (error) {
     if (!isApiError(error)) throw error;

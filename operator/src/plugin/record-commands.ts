@@ -76,8 +76,8 @@ function hashesOf({ found }: RecordList): ReadonlyMap<number, string> {
 
 type ReadPolicy = Extract<PolicyReading, { kind: 'policy' }>;
 
-/** @throws {CommandError} */
-async function policyIn(path: string): Promise<ReadPolicy> {
+/** Also of a range (range.ts). @throws {CommandError} */
+export async function policyIn(path: string): Promise<ReadPolicy> {
   const text = await readText(path).catch((cause: unknown) => {
     throw new CommandError(`${path} cannot be read: ${cause instanceof Error ? cause.message : 'no such file'}`);
   });

@@ -1,6 +1,7 @@
 /** The plugin's command line: what is accepted, and that a refusal says what to write instead. */
 import { expect } from 'chai';
-import { parseOptions, UsageError } from '../../../../operator/src/plugin/options.ts';
+import { parseOptions } from '../../../../operator/src/plugin/options.ts';
+import { UsageError } from '../../../../operator/src/plugin/usage-error.ts';
 
 describe('the command line of the plugin', () => {
   it('takes a command, a name and options in any order', () => {
@@ -46,6 +47,18 @@ describe('the command line of the plugin', () => {
     expect(parseOptions(['plan', 'auth-api', '--requests-per-second', '40'])).to.include({ requestsPerSecond: 40 });
   });
 
+  it('replays a range when one is asked for, from times before now or of the calendar', () => {
+    const replay = ['replay', 'auth-api', '--policy', 'new.yaml'];
+    expect(parseOptions(replay)).to.have.property('range', undefined);
+    const none = { from: undefined, to: undefined, prometheus: undefined };
+    expect(parseOptions([...replay, '--range'])?.range).to.deep.equal(none);
+    const times = [...replay, '--from', '-1h30m', '--to=-5m'];
+    expect(parseOptions(times)?.range).to.deep.equal({ ...none, from: { agoMs: 5_400_000 }, to: { agoMs: 300_000 } });
+    const zoned = parseOptions([...replay, '--from', '2026-03-04T12:00:00+01:00', '--to', 'now'])?.range;
+    expect(zoned?.from).to.deep.equal({ atMs: Date.parse('2026-03-04T11:00:00Z') });
+    expect(zoned?.to).to.deep.equal({ agoMs: 0 });
+  });
+
   it('is asked for help by an option or a word', () => {
     expect(parseOptions(['status', '--help'])).to.equal(undefined);
     expect(parseOptions(['help'])).to.equal(undefined);
@@ -78,6 +91,11 @@ describe('the command line of the plugin', () => {
     [['plan', 'a', '--failing', '101'], 'a percentage above 0, up to 100'],
     [['plan', 'a', '--operator', 'operator'], 'as NAMESPACE/NAME'],
     [['status', 'a', '--frob'], '--frob'],
+    [['replay', 'a', '--from', '-2h'], 'name the other policy, --policy FILE'],
+    [['replay', '--policy', 'p', '-f', 'records', '--range'], 'name an AuthRollout'],
+    [['replay', 'a', '--policy', 'p', '--from', 'yesterday'], '--from yesterday: write a time such as'],
+    [['replay', 'a', '--policy', 'p', '--to', '2026-03-04'], '--to 2026-03-04: write a time such as'],
+    [['replay', 'a', '--policy', 'p', '--prometheus', 'prometheus:9090'], 'such as http://localhost:9090'],
   ] as const) {
     it(`refuses ${args.join(' ').slice(0, 60) || 'nothing at all'}`, () => {
       expect(() => parseOptions(args)).to.throw(UsageError, says);
