@@ -3,10 +3,10 @@
  * serve until stable is ready, so nothing here lowers capacity before there is some. Rule of decide.ts.
  */
 
+import { isCondemned } from './apply-record.ts';
 import { invalidSpec, routeLost, stableLost, targetLost } from './blockers.ts';
 import { isFullyReady, stableNameOf } from './revision.ts';
 import { isOurNotation } from './route-record.ts';
-import { isCondemned } from './run.ts';
 import type { Draft, Scene } from './scene.ts';
 import { describeProof, settle } from './zero.ts';
 

@@ -5,6 +5,7 @@
  */
 
 import { adoption } from './adoption.ts';
+import { applyRecord } from './apply-record.ts';
 import { catchUp, invalidSpec, routeLost, stableLost, targetLost } from './blockers.ts';
 import { aboveCeiling } from './ceiling.ts';
 import { cohortOf, cohortOutdated, cohortRefused, isSplit } from './cohort.ts';
@@ -19,7 +20,7 @@ import type { Reason } from './reason.ts';
 import { rolledBack, upToDate, zeroed } from './resting.ts';
 import { condemnedRevision, newRevision, revisionWithdrawn } from './revision-rules.ts';
 import { isOurNotation, readRecord } from './route-record.ts';
-import { applyRecord, type Run, runOf, writeTime } from './run.ts';
+import { type Run, runOf, writeTime } from './run.ts';
 import { type Draft, type Rule, type Scene, sceneOf, type Want } from './scene.ts';
 import { track } from './track.ts';
 import { severeVerdict } from './zero.ts';

@@ -3,9 +3,9 @@
  * may come next: a new revision, or a person. Rules of decide.ts.
  */
 
+import { freshRun } from './apply-record.ts';
 import { askApproval, describeApproval } from './approval.ts';
 import { invalidSpec, routeLost, targetLost } from './blockers.ts';
-import { freshRun } from './run.ts';
 import { type Draft, type Scene, stableToRestore } from './scene.ts';
 import { describeProof, type Settling, settle } from './zero.ts';
 

@@ -3,7 +3,7 @@
  * Rules of decide.ts.
  */
 
-import { isCondemned } from './run.ts';
+import { isCondemned } from './apply-record.ts';
 import type { Draft, Scene } from './scene.ts';
 
 /** The target runs what stable runs again (helm rollback): the run is over. */
