@@ -36,7 +36,17 @@ export async function endJob(
   await server.request('PATCH', path, { status }, 'application/merge-patch+json');
 }
 
-/** Without leaving it to a garbage collector, which does not run here either. */
+/** Marks it as being deleted, and lets it stand there: the garbage collector that would end it does not run here. */
+export async function beginDeletion(server: TestApiserver, namespace: string, name: string): Promise<void> {
+  await server.request('DELETE', `${jobsIn(namespace)}/${name}?propagationPolicy=Orphan`);
+}
+
+export async function endDeletion(server: TestApiserver, namespace: string, name: string): Promise<void> {
+  const patch = { metadata: { finalizers: [] } };
+  await server.request('PATCH', `${jobsIn(namespace)}/${name}`, patch, 'application/merge-patch+json');
+}
+
+/** At once. */
 export async function deleteJob(server: TestApiserver, namespace: string, name: string): Promise<void> {
   await server.request('DELETE', `${jobsIn(namespace)}/${name}?propagationPolicy=Background`);
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { recordsInLog } from '../../../operator/src/plugin/records.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FaultProxy } from '../../support/fault-proxy.ts';
-import { deleteJob, endJob, makeJob } from '../../support/jobs.ts';
+import { beginDeletion, deleteJob, endDeletion, endJob, makeJob } from '../../support/jobs.ts';
 import { runPlugin, type Said } from '../../support/plugin.ts';
 import { type Rollout, Scene } from '../../support/rollout-scene.ts';
 
@@ -47,11 +47,11 @@ async function sceneWith(...checkpoints: readonly object[]): Promise<Scene> {
 }
 
 describe('checkpoints on a real apiserver', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let scene: Scene;
 
   const until = (what: string, look: (rollout: Rollout) => boolean): Promise<Rollout> =>
-    scene.until(what, 30_000, look);
+    scene.until(what, 60_000, look);
   const run = (...args: readonly string[]): Promise<Said> => runPlugin(scene, args);
   const say = (command: 'approve' | 'refuse', role: string, reason: string): Promise<Said> =>
     run(command, 'auth-api', '--checkpoint', 'go-live', '--as', role, '--reason', reason);
@@ -86,8 +86,9 @@ describe('checkpoints on a real apiserver', function () {
     const early = await until('only the rest is missing', (rollout) => reasonOf(rollout) === 'CheckpointPending');
     expect(messageOf(early)).to.include('schema: Job verify was made before it was asked for');
 
-    await deleteJob(server, namespace, 'verify');
-    await until('no Job', (rollout) => answerOf(rollout, 'schema') === 'JobMissing');
+    await beginDeletion(server, namespace, 'verify');
+    await until('it is as good as gone', (rollout) => answerOf(rollout, 'schema') === 'JobMissing');
+    await endDeletion(server, namespace, 'verify');
     await makeJob(server, namespace, 'verify');
     await until('it runs', (rollout) => answerOf(rollout, 'schema') === 'JobRunning');
     await endJob(server, namespace, { name: 'verify', how: 'Failed' });

@@ -7,6 +7,7 @@ import {
   recordOf,
   rejudge,
 } from '../../../../operator/src/core/decision-record.ts';
+import type { Judgement } from '../../../../operator/src/core/judge.ts';
 import type { Observation } from '../../../../operator/src/core/observation.ts';
 import { fromJson, toJson } from '../../../../operator/src/core/record-json.ts';
 import { nextStatus } from '../../../../operator/src/core/status-from.ts';
@@ -96,6 +97,14 @@ describe('a decision record', () => {
     expect(isNews(lastDecision, status, judgement, decision)).to.equal(false);
     expect(isNews({ decision: 'hold', reason: 'Paused' }, status, judgement, decision)).to.equal(true);
     expect(isNews(lastDecision, status, { ...judgement, step: failed('P3') }, decision)).to.equal(true);
+    const answered = (answer: 'yes' | 'no'): Judgement => {
+      return { ...judgement, checkpoints: [{ name: 'go', kind: 'person', answer }] };
+    };
+    const answers = [{ name: 'go', kind: 'person', answer: 'no' } as const];
+    const told = { ...status, checkpoints: { stepIndex: 3, since: '2030-01-01T00:00:00.000Z', answers } };
+    expect(isNews(lastDecision, told, answered('no'), decision)).to.equal(false);
+    expect(isNews(lastDecision, told, answered('yes'), decision)).to.equal(true);
+    expect(isNews(lastDecision, status, answered('no'), decision)).to.equal(true);
     expect(isNews(lastDecision, status, { sentinel: PASS, step: undefined, alerts: PASS }, decision)).to.equal(false);
   });
 });
