@@ -51,7 +51,7 @@ const NOT_YET: ReadonlySet<string> = new Set([
   'NotAsked',
 ]);
 
-/** The worst of what keeps the step shut; undefined when every answer is yes. A person is called last, to a step that is else open. */
+/** The worst of what keeps the step shut; undefined when every answer is yes. It is the person's turn when nobody else is missing. */
 function reasonOf(answers: readonly CheckpointAnswer[]): Reason | undefined {
   const shut = answers.filter(({ answer }) => answer !== 'yes');
   if (shut.length === 0) return undefined;
