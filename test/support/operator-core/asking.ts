@@ -15,13 +15,23 @@ export const PERSON = { name: 'go-live', person: { role: 'team-lead' } };
 export const scheduleWith = (...checkpoints: readonly Json[]): Json => ({
   schedule: SCHEDULE.map((entry) => (entry.weight === 50 ? { ...entry, checkpoints } : entry)),
 });
+/** A manifest is read once, and worlds are values: what several tests begin with is made once. */
+const manifests = new Map<string, Json>();
+const moments = new Map<string, World>();
+function once<T>(known: Map<string, T>, of: readonly Json[], make: () => T): T {
+  const key = JSON.stringify(of);
+  const found = known.get(key) ?? make();
+  known.set(key, found);
+  return found;
+}
+
 export const guarded = (world: World, ...checkpoints: readonly Json[]): World => ({
   ...world,
-  spec: specManifest(scheduleWith(...checkpoints)),
+  spec: once(manifests, checkpoints, () => specManifest(scheduleWith(...checkpoints))),
 });
 /** At 25 %, its hold over, the question put. */
 export const asked = (...checkpoints: readonly Json[]): World =>
-  passesOver(later(guarded(worldAt(25), ...checkpoints), 61_000), 2, 2_000);
+  once(moments, checkpoints, () => passesOver(later(guarded(worldAt(25), ...checkpoints), 61_000), 2, 2_000));
 export const figure = (value: number): Pick<World, 'figure'> => ({ figure: { kind: 'value', value } });
 export const ended = (world: World, change: Partial<Extract<JobView, { kind: 'found' }>> = {}): World => ({
   ...world,
