@@ -141,7 +141,7 @@ describe('a cohort on a real apiserver', function () {
         { weight: 10, hold: '2s', checkEvery: '1s' },
         { weight: 100, hold: '60s', checkEvery: '1s' },
       ],
-      spec: { cohort: { cookie: COOKIE } },
+      spec: { cohort: { cookie: COOKIE }, maxWeight: 10 },
     });
     scene.operator();
     await scene.adopted();
@@ -152,6 +152,7 @@ describe('a cohort on a real apiserver', function () {
     expect(condition(rollout, 'CohortProgrammed')?.message).to.equal(
       'buckets 0 to 9 of cookie lk_bucket are on the canary',
     );
+    await scene.patchRollout({ spec: { maxWeight: null } });
     await scene.holdsAt(100);
     expect(ours(await scene.route())).to.deep.equal([]);
     await scene.until('nobody is chosen', 5_000, saysCohort('False', 'NotSplit'));
