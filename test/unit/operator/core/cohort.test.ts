@@ -72,7 +72,7 @@ describe('a cohort and weight 0', () => {
     const [action] = passOver(at25(), { world: { ...worldAt(25), health: 'P0' } }).actions;
     if (action?.kind !== 'write-route') throw new Error('no write');
     expect(applied(edited, action.patch).ownCount()).to.equal(0);
-    const moved = at25().with((rules) => [...rules].reverse());
+    const moved = at25().with((rules) => rules.toReversed());
     expect(() => applied(moved, action.patch)).to.throw('test');
   });
 
