@@ -40,6 +40,9 @@ export const lastingSchedule: readonly ScheduleStep[] = [
   { weight: 100, hold: '10m', checkEvery: '1s' },
 ];
 
+/** Set by the API all the time, so that switching its use is no new template. */
+export const cohortCookie = 'lk_bucket';
+
 /** More than a rollout of quickSchedule takes on two busy cores. */
 export const rolloutDeadlineMs = 180_000;
 const users = 24;
@@ -72,6 +75,8 @@ export interface Candidate {
   /** The plan of test/faults/plan.ts, for a faulty one. */
   readonly fault?: Readonly<Record<string, unknown>>;
   readonly schedule: readonly ScheduleStep[];
+  /** Switches the cohort, from here on; without it, as it was. */
+  readonly cohort?: boolean;
 }
 
 /** What the watch of weights is judged by, set by the test that runs. */
@@ -189,7 +194,7 @@ export function apiValuesFor(place: Place, hostname: string): Values & { readonl
   const values = apiValues(place, quickSchedule);
   return {
     ...values,
-    config: { ...values.config, ...cheapHashes },
+    config: { ...values.config, ...cheapHashes, cohortCookie },
     route: { ...values.route, hostnames: [hostname] },
     podDisruptionBudget: { enabled: false },
   };
@@ -200,7 +205,9 @@ export async function upgradeTo({ cluster, place }: Installation, candidate: Can
   const image = await freshImage(cluster, candidate.content);
   watched.schedule = candidate.schedule;
   const plan = candidate.fault === undefined ? [] : [{ name: 'FAULT_PLAN', value: JSON.stringify(candidate.fault) }];
-  await upgradeApi(place, image, { extraEnv: plan, rollout: { schedule: candidate.schedule } }, namespace);
+  const { schedule, cohort } = candidate;
+  const rollout = { schedule, ...(cohort === undefined ? {} : { cohort: { enabled: cohort } }) };
+  await upgradeApi(place, image, { extraEnv: plan, rollout }, namespace);
   return image.tag;
 }
 

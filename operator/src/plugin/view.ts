@@ -133,9 +133,12 @@ function zeroText({ stage, provenAt, requestedAt }: NonNullable<Status['zero']>)
   return `proven by ${stage} after ${msToDuration(Date.parse(provenAt) - Date.parse(requestedAt))}`;
 }
 
+/** Reasons of CohortProgrammed that somebody who set spec.cohort would not expect. */
+const WITHOUT_COHORT: ReadonlySet<string> = new Set(['GatewayRefused', 'RouteUnsuitable']);
+
 function troubles({ status }: Rollout, canvas: Canvas, paint: Paint): readonly string[] {
   const loud = (status?.conditions ?? []).filter(
-    ({ type, status: is }) => QUIET[type] !== undefined && QUIET[type] !== is,
+    ({ type, status: is, reason }) => (QUIET[type] !== undefined && QUIET[type] !== is) || WITHOUT_COHORT.has(reason),
   );
   return loud.map(({ type, message, reason }) => row(type, paint(cut(`${reason}: ${message}`, canvas), 'yellow')));
 }

@@ -185,6 +185,29 @@ describe('the status of a rollout', () => {
     expect(lines).to.not.include('all well');
   });
 
+  it('says why a cohort goes by chance where somebody asked for one, and nothing where it is as it should be', () => {
+    const shown = (reason: string): string =>
+      draw(
+        rolloutOf({
+          ...progressing,
+          conditions: [
+            {
+              type: 'CohortProgrammed',
+              status: 'False',
+              message: 'by weight alone',
+              reason,
+              observedGeneration: 1,
+              lastTransitionTime: '2026-03-04T12:04:00.000Z',
+            },
+          ],
+        }),
+      );
+    for (const reason of ['GatewayRefused', 'RouteUnsuitable']) {
+      expect(shown(reason)).to.match(new RegExp(`CohortProgrammed +${reason}: by weight alone`));
+    }
+    for (const reason of ['NoCohort', 'NotSplit']) expect(shown(reason)).to.not.contain('by weight alone');
+  });
+
   it('keeps each line within the terminal', () => {
     const long = {
       ...progressing,
