@@ -13,8 +13,8 @@ export interface Terminal {
   readonly columns: number;
   readonly hasColour: boolean;
   readonly write: (text: string) => void;
-  /** How far a long command is; shown to people only, and gone when the work is. */
-  readonly note: (text: string, isLast: boolean) => void;
+  /** How far a long command is, for people only; an empty text takes it away. */
+  readonly note: (text: string) => void;
   readonly nowMs: () => number;
 }
 

@@ -79,8 +79,8 @@ function terminal(): Terminal {
     columns: isInteractive ? process.stdout.columns : 200,
     hasColour: isInteractive && process.env['NO_COLOR'] === undefined,
     write: (text) => process.stdout.write(text),
-    note: (text, isLast) => {
-      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${isLast ? '' : text}`);
+    note: (text) => {
+      if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
     },
     nowMs: () => Date.now(),
   };

@@ -96,9 +96,8 @@ interface Moment {
   readonly nowMs: number;
 }
 
-/** The sentinel's look at the end of a tile, as if one pod of each track had counted everything. A gap is no look. */
+/** The sentinel's look at the end of a tile, as if one pod of each track had counted everything; a gap adds nothing. */
 function look(memory: Memory, figures: RangeFigures, { index, nowMs }: Moment, { matrix }: Spec): Memory {
-  if (index >= 0 && sampleAt(figures, 'requests', index).kind === 'unknown') return memory;
   const totals = byFigure((name) => {
     const sample = sampleAt(figures, name, index);
     const gained = sample.kind === 'value' && Number.isFinite(sample.value) ? Math.max(0, sample.value) : 0;

@@ -146,8 +146,8 @@ function reallyText({ decisions, source }: RealRun): string {
 /** What nobody can say from a range, and how far this one goes. */
 function limitsOf({ tileMs, partedMs, really }: RangeReplay): readonly string[] {
   return [
-    `the sentinel looks at the pods every second; here what it finds comes up to ${msToDuration(tileMs)} later, and pods that do not answer are not seen`,
-    'alerts, reported complaints, approvals, readiness and edits of the route are not in Prometheus',
+    `the sentinel looks at the pods every second; here what it finds comes up to ${msToDuration(tileMs)} later, or never where it cut it short between two scrapes`,
+    'silent and unready pods, alerts, reported complaints, approvals and edits of the route are not in Prometheus',
     ...(partedMs === undefined
       ? []
       : [

@@ -108,12 +108,17 @@ async function readFigures(deps: CommandDeps, { source, scope, span }: Reading):
   const waiting = [...FIGURES];
   const worker = async (): Promise<void> => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      deps.terminal.note(`asking query ${FIGURES.length - waiting.length} of ${FIGURES.length}, ${count} looks each`);
       found.set(name, await askRange(source, questions[name], grid));
-      const done = found.size;
-      deps.terminal.note(`asked ${done} of ${FIGURES.length} queries for ${count} looks`, done === FIGURES.length);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  try {
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  } finally {
+    // After a failure nobody asks, or says, anything more.
+    waiting.length = 0;
+    deps.terminal.note('');
+  }
   return { figures: { fromMs, tileMs, count, series: byFigure((name) => found.get(name) ?? []) }, scrapeMs };
 }
 

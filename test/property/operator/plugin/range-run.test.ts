@@ -137,6 +137,16 @@ describe('a run over a Prometheus range', () => {
     expect(moves(run)[2]).to.equal('46m advance Advanced 10%');
   });
 
+  it('tells each move, also where a hold is no longer than a look', () => {
+    const quick = specWith({ schedule: [10, 50, 100].map((weight) => ({ weight, hold: '1m', checkEvery: '1m' })) });
+    expect(told(runOver(quick, range(10), 'r'))).to.deep.equal([
+      '0m advance Advanced 10%',
+      '1m advance Advanced 50%',
+      '2m advance Advanced 100%',
+      '3m promote Promoting',
+    ]);
+  });
+
   it('ends with the range when the schedule is longer', () => {
     expect(runOver(specWith(), range(30), 'r')).to.include({ end: 'running', looks: 30 });
   });

@@ -91,8 +91,8 @@ describe('the view of a replay over a range', () => {
       '  would      be taken to 0 % at 2026-03-04 12:41:00 and wait there for a person',
       '  really     zero SeverityP1 at 2026-03-04 12:41:06 was the last decision',
       '',
-      '  unseen     the sentinel looks at the pods every second; here what it finds comes up to 1m later, and pods that do not answer are not seen',
-      '             alerts, reported complaints, approvals, readiness and edits of the route are not in Prometheus',
+      '  unseen     the sentinel looks at the pods every second; here what it finds comes up to 1m later, or never where it cut it short between two scrapes',
+      '             silent and unready pods, alerts, reported complaints, approvals and edits of the route are not in Prometheus',
       '             from 2026-03-04 12:40:00 on its weight would have been another: later counts are of the traffic that really flowed',
     ]);
   });
