@@ -55,8 +55,7 @@ const TOKEN = 1;
 
 /** @param revision named in messages */
 export function runOver(spec: Spec, figures: RangeFigures, revision: string): RangeRun {
-  // Whatever a person holds now was not held then.
-  const free = { ...spec, paused: false, maxWeight: 100 };
+  const free = unhindered(spec);
   let stand = standingBefore(figures.fromMs, revision);
   let memory: Memory = { window: emptyWindow, trial: newTrial, totals: byFigure(() => 0) };
   const entries: RangeEntry[] = [];
@@ -155,6 +154,12 @@ function pass(stand: Stand, at: Pass): { readonly stand: Stand; readonly entry: 
   const entry = { atMs: at.nowMs, kind, reason, message, weight: record?.weight, results: judged?.results ?? [] };
   const isTold = isNews(stand.status.lastDecision, stand.status, judgement, decision) || record !== undefined;
   return { stand: { status, write: record ?? stand.write }, entry: isTold ? entry : undefined };
+}
+
+/** What a person holds now was not held then; checkpoints are taken to have said yes, and which users have the weight is in no counter. */
+function unhindered(spec: Spec): Spec {
+  const schedule = spec.schedule.map((step) => ({ ...step, checkpoints: [] }));
+  return { ...spec, schedule, paused: false, maxWeight: 100, cohortCookie: undefined };
 }
 
 /** What one query over the window would have given at this moment. */

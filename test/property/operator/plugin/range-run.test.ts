@@ -154,6 +154,13 @@ describe('a run over a Prometheus range', () => {
   it('is not held by a pause or a ceiling of today', () => {
     expect(runOver({ ...specWith(), paused: true, maxWeight: 0 }, range(70), 'r').end).to.equal('promoted');
   });
+
+  it('takes checkpoints to have said yes, and a cohort for the weight that it is', () => {
+    const asked = { checkpoints: [{ name: 'go-live', person: { role: 'team-lead' } }] };
+    const schedule = SCHEDULE.map((step) => ({ ...step, ...asked }));
+    const run = runOver(specWith({ schedule, cohort: { cookie: 'lk_bucket' } }), range(70), 'r');
+    expect(told(run)).to.deep.equal(told(runOver(specWith(), range(70), 'r')));
+  });
 });
 
 describe('the tiles of a range', () => {
