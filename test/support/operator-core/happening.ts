@@ -1,4 +1,4 @@
-/** What happens to a world in a story. Used by stories.test.ts. */
+/** What happens to a world in a story. Used by stories.test.ts and corner-stories.test.ts. */
 
 import { approvalFor, withApprovals } from './approving.ts';
 import { step, worldAt } from './doing.ts';

@@ -1,5 +1,6 @@
-/** A rollout as a story: what each pass decided, did and said, without what stays as it was. Used by stories.test.ts. */
+/** A rollout as a story: what each pass decided, did and said, without what stays as it was. Used by stories.test.ts and corner-stories.test.ts. */
 
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Action } from '../../../operator/src/core/plan.ts';
 import { requeueAfterMs } from '../../../operator/src/core/requeue.ts';
 import type { Condition, Status } from '../../../operator/src/core/status.ts';
@@ -90,4 +91,16 @@ export const tell = ({ start, chapters }: Story): string => {
     }
   }
   return `${lines.join('\n')}\n`;
+};
+
+const FOLDER = new URL('../../unit/operator/core/stories/', import.meta.url);
+
+/** How the story was told when somebody read it last; `STORIES=write` keeps what it says now. */
+export const keptStory = (title: string, story: Story): string => {
+  const file = new URL(`${title.replaceAll(/[^a-z0-9]+/gi, '-').toLowerCase()}.txt`, FOLDER);
+  if (process.env['STORIES'] === 'write') {
+    mkdirSync(FOLDER, { recursive: true });
+    writeFileSync(file, tell(story));
+  }
+  return readFileSync(file, 'utf8');
 };
