@@ -67,10 +67,6 @@ const STORIES: Readonly<Record<string, Story>> = {
     chapters: [then('gone', without('target'), 5)],
   },
   'a promotion of a P1': { start: promoting, chapters: [then('two percent are errors', gets('P1'), 4)] },
-  'a P1 without a route and without Services': {
-    start: () => ({ ...without('route')(worldAt(25)), services: {} }),
-    chapters: [then('two percent are errors', gets('P1'), 4)],
-  },
   'a rollback whose reason was forgotten': {
     start: () => forgets('condemned')(rolledBack()),
     chapters: [begin(4)],

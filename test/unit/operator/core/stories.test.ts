@@ -178,7 +178,6 @@ const STORIES: Readonly<Record<string, Story>> = {
         3,
       ),
       then('no route', without('route'), 3),
-      then('and a P1', gets('P1'), 8),
     ],
   },
   'a target that is lost': { start: () => worldAt(25), chapters: [then('gone', without('target'), 5)] },
@@ -187,10 +186,6 @@ const STORIES: Readonly<Record<string, Story>> = {
   'a deletion at rest': { start: adoptedWorld, chapters: [then('deleted', deleted, 2)] },
   'a deletion while stable was never ready': {
     start: () => step({ ...freshWorld(), podsStart: false }).world,
-    chapters: [then('deleted', deleted, 2)],
-  },
-  'a deletion with a spec that nobody can read': {
-    start: () => edited({ targetRef: {} })(worldAt(25)),
     chapters: [then('deleted', deleted, 2)],
   },
   'a crash between the route and the status': {
