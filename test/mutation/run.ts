@@ -17,8 +17,8 @@ const THRESHOLD_PERCENT = 90;
 
 /** What the core is tested by; where modules load anew, the first files are the likeliest to notice, and a run ends at its first failure. */
 const TESTS = [
-  'test/unit/operator/core/generated-files.test.ts',
-  'test/unit/operator/core/stories.test.ts',
+  'test/contract/operator/generated-files.test.ts',
+  'test/contract/operator/{stories,corner-stories}.test.ts',
   'test/unit/operator/core/*.test.ts',
   'test/unit/operator/plugin/*.test.ts',
   'test/property/operator/core/{spec,evidence}.test.ts',

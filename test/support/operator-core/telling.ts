@@ -43,21 +43,22 @@ const telling = (status: Status | undefined): Readonly<Record<string, string>> =
     ...(conditions ?? []).map((condition) => [condition.type, conditionOf(condition)] as const),
   ];
   return Object.fromEntries(
-    lines.map(([key, value]) => [key, relative(typeof value === 'string' ? value : (JSON.stringify(value) ?? 'none'))]),
+    lines.map(([key, value]) => [key, typeof value === 'string' ? value : (JSON.stringify(value) ?? 'none')]),
   );
 };
 
-const changes = (before: Status | undefined, after: Status | undefined): readonly string[] => {
-  const [old, now] = [telling(before), telling(after)];
+type Told = Readonly<Record<string, string>>;
+
+const changes = (old: Told, now: Told): readonly string[] => {
   const keys = [...new Set([...Object.keys(old), ...Object.keys(now)])].toSorted();
   return keys.filter((key) => old[key] !== now[key]).map((key) => `    ${key}: ${now[key] ?? 'gone'}`);
 };
 
 const tellAction = (action: Action): string => {
-  if (!('patch' in action)) return relative(JSON.stringify(action));
+  if (!('patch' in action)) return JSON.stringify(action);
   const { patch, ...rest } = action;
   const operations = patch.map((one) => `\n      ${one.op} ${one.path} ${'value' in one ? String(one.value) : ''}`);
-  return relative(`${JSON.stringify(rest)}${operations.join('')}`);
+  return `${JSON.stringify(rest)}${operations.join('')}`;
 };
 
 const tellPass = (world: World, pass: Pass, againMs: number): string => {
@@ -65,7 +66,7 @@ const tellPass = (world: World, pass: Pass, againMs: number): string => {
   const at = `+${(world.nowMs - T0) / 1_000}s`;
   const worst = severity === undefined ? '' : ` ${severity}`;
   const actions = pass.actions.map((action) => `    does ${tellAction(action)}`);
-  const said = `${at} ${run.phase} ${run.weight ?? 'no'}%: ${kind} ${reason}${worst}: ${relative(message)}; again in ${againMs / 1_000} s`;
+  const said = `${at} ${run.phase} ${run.weight ?? 'no'}%: ${kind} ${reason}${worst}: ${message}; again in ${againMs / 1_000} s`;
   return [said, ...actions].join('\n');
 };
 
@@ -73,27 +74,32 @@ const tellPass = (world: World, pass: Pass, againMs: number): string => {
 export const tell = ({ start, chapters }: Story): string => {
   let world = start();
   let told = '';
+  let known = telling(world.status);
   const lines: string[] = [];
   for (const { title, change, passes } of chapters) {
     lines.push(`== ${title}`);
     world = change(world);
+    known = telling(world.status);
     for (let count = 0; count < passes; count += 1) {
       const pass = think(observe(world));
       const { world: acted, outcome } = act(world, pass);
       const after = writeStatus(acted, pass, outcome, world.statusVersion);
       const againMs = requeueAfterMs(pass.observation, pass.decision, outcome);
-      const text = tellPass(world, pass, againMs);
-      const news = changes(world.status, after.status);
+      const now = telling(after.status);
+      const news = changes(known, now);
       const { reason, message } = pass.decision;
-      if (news.length > 0 || pass.actions.length > 0 || `${reason}${message}` !== told) lines.push(text, ...news);
+      if (news.length > 0 || pass.actions.length > 0 || `${reason}${message}` !== told) {
+        lines.push(tellPass(world, pass, againMs), ...news);
+      }
       told = `${reason}${message}`;
+      known = now;
       world = { ...after, nowMs: world.nowMs + Math.max(1_000, againMs) };
     }
   }
-  return `${lines.join('\n')}\n`;
+  return relative(`${lines.join('\n')}\n`);
 };
 
-const FOLDER = new URL('../../unit/operator/core/stories/', import.meta.url);
+const FOLDER = new URL('../../contract/operator/stories/', import.meta.url);
 
 /** How the story was told when somebody read it last; `STORIES=write` keeps what it says now. */
 export const keptStory = (title: string, story: Story): string => {

@@ -1,10 +1,10 @@
 /** As stories.test.ts, for what happens once in a hundred rollouts. */
 import { expect } from 'chai';
-import { routeProblem } from '../../../../operator/src/core/blockers.ts';
-import { isNobodyReady } from '../../../../operator/src/core/canary-down.ts';
-import { checkWindowMs, sentinelDue } from '../../../../operator/src/core/checks-due.ts';
-import { nextStatus } from '../../../../operator/src/core/status-from.ts';
-import { adoptedWorld, step, think, worldAt } from '../../../support/operator-core/doing.ts';
+import { routeProblem } from '../../../operator/src/core/blockers.ts';
+import { isNobodyReady } from '../../../operator/src/core/canary-down.ts';
+import { checkWindowMs, sentinelDue } from '../../../operator/src/core/checks-due.ts';
+import { nextStatus } from '../../../operator/src/core/status-from.ts';
+import { adoptedWorld, step, think, worldAt } from '../../support/operator-core/doing.ts';
 import {
   begin,
   edited,
@@ -15,11 +15,11 @@ import {
   then,
   weights,
   without,
-} from '../../../support/operator-core/happening.ts';
-import { observe } from '../../../support/operator-core/seeing.ts';
-import { later, rolledBack, under, zeroed } from '../../../support/operator-core/situations.ts';
-import { keptStory, type Story, tell } from '../../../support/operator-core/telling.ts';
-import { deploy, freshWorld, REVISION, type World } from '../../../support/operator-core/world.ts';
+} from '../../support/operator-core/happening.ts';
+import { observe } from '../../support/operator-core/seeing.ts';
+import { later, rolledBack, under, zeroed } from '../../support/operator-core/situations.ts';
+import { keptStory, type Story, tell } from '../../support/operator-core/telling.ts';
+import { deploy, freshWorld, REVISION, type World } from '../../support/operator-core/world.ts';
 
 const known =
   (status: NonNullable<World['status']>) =>

@@ -1,10 +1,10 @@
 /**
  * Whole rollouts, told pass by pass in stories/: each sentence, write, figure and condition that a person or a gateway gets to see. A change
- * of one of them is meant or a fault; `STORIES=write npm run test:unit` tells them anew, and the diff is what there is to read.
+ * of one of them is meant or a fault; `STORIES=write npm test -- --only contract` tells them anew, and the diff is what there is to read.
  */
 import { expect } from 'chai';
-import { approvalFor, withApprovals } from '../../../support/operator-core/approving.ts';
-import { act, adoptedWorld, inPhase, runUntil, step, think, worldAt } from '../../../support/operator-core/doing.ts';
+import { approvalFor, withApprovals } from '../../support/operator-core/approving.ts';
+import { act, adoptedWorld, inPhase, runUntil, step, think, worldAt } from '../../support/operator-core/doing.ts';
 import {
   approved,
   begin,
@@ -17,11 +17,11 @@ import {
   then,
   weights,
   without,
-} from '../../../support/operator-core/happening.ts';
-import { observe } from '../../../support/operator-core/seeing.ts';
-import { later, passesOver, rolledBack, under, zeroed } from '../../../support/operator-core/situations.ts';
-import { keptStory, type Story, tell } from '../../../support/operator-core/telling.ts';
-import { deploy, deployment, freshWorld } from '../../../support/operator-core/world.ts';
+} from '../../support/operator-core/happening.ts';
+import { observe } from '../../support/operator-core/seeing.ts';
+import { later, passesOver, rolledBack, under, zeroed } from '../../support/operator-core/situations.ts';
+import { keptStory, type Story, tell } from '../../support/operator-core/telling.ts';
+import { deploy, deployment, freshWorld } from '../../support/operator-core/world.ts';
 
 const STORIES: Readonly<Record<string, Story>> = {
   'first install and a whole rollout': {
