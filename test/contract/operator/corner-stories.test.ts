@@ -9,10 +9,10 @@ import {
   begin,
   edited,
   gets,
+  next,
   noPods,
   promoting,
   started,
-  then,
   weights,
   without,
 } from '../../support/operator-core/happening.ts';
@@ -39,7 +39,7 @@ const condemned = { condemned: [{ revision: REVISION(1), reason: 'SeverityP0', a
 const STORIES: Readonly<Record<string, Story>> = {
   'an install whose target keeps getting requests': {
     start: () => ({ ...freshWorld(), quiet: false }),
-    chapters: [begin(45), then('they stop', quiet, 5)],
+    chapters: [begin(45), next('they stop', quiet, 5)],
   },
   'an install with a spec that is wrong': {
     start: () => edited({ schedule: [] })(freshWorld()),
@@ -52,21 +52,21 @@ const STORIES: Readonly<Record<string, Story>> = {
   'an install that was half done, and stable lost its pods': {
     start: () => ({ ...step(freshWorld()).world, podsStart: false }),
     chapters: [
-      then('none is ready', noPods('stable'), 2),
-      then('half of the traffic is there', weights(50, 50), 2),
-      then('another template', (world) => deploy(world, 2), 2),
-      then('pods start', started('stable'), 5),
+      next('none is ready', noPods('stable'), 2),
+      next('half of the traffic is there', weights(50, 50), 2),
+      next('another template', (world) => deploy(world, 2), 2),
+      next('pods start', started('stable'), 5),
     ],
   },
   'a promotion that loses stable': {
     start: promoting,
-    chapters: [then('gone', without('stable'), 3), then('pods start', started('stable'), 8)],
+    chapters: [next('gone', without('stable'), 3), next('pods start', started('stable'), 8)],
   },
   'a promotion that loses its target': {
     start: () => step(later(worldAt(100), 61_000)).world,
-    chapters: [then('gone', without('target'), 5)],
+    chapters: [next('gone', without('target'), 5)],
   },
-  'a promotion of a P1': { start: promoting, chapters: [then('two percent are errors', gets('P1'), 4)] },
+  'a promotion of a P1': { start: promoting, chapters: [next('two percent are errors', gets('P1'), 4)] },
   'a rollback whose reason was forgotten': {
     start: () => forgets('condemned')(rolledBack()),
     chapters: [begin(4)],
@@ -85,16 +85,16 @@ const STORIES: Readonly<Record<string, Story>> = {
   },
   'nobody ready at the canary, and nobody at stable': {
     start: () => noPods('stable')(noPods('target')(worldAt(25))),
-    chapters: [begin(3), then('stable is', (world) => ({ ...started('stable')(world), podsStart: false }), 3)],
+    chapters: [begin(3), next('stable is', (world) => ({ ...started('stable')(world), podsStart: false }), 3)],
   },
   'a blind rest at weight 0': {
     start: () => worldAt(5),
-    chapters: [then('Prometheus is away', gets('blind'), 25), then('it is back', gets('good'), 6)],
+    chapters: [next('Prometheus is away', gets('blind'), 25), next('it is back', gets('good'), 6)],
   },
   'a schedule that changed under a run': {
     start: () => worldAt(10),
     chapters: [
-      then(
+      next(
         'other steps',
         edited({
           schedule: [
@@ -109,12 +109,12 @@ const STORIES: Readonly<Record<string, Story>> = {
   'a rest whose stable was changed': {
     start: adoptedWorld,
     chapters: [
-      then(
+      next(
         'by hand',
         (world) => ({ ...world, stable: world.stable && { ...world.stable, revision: 'ffffffffff' } }),
         3,
       ),
-      then('and the spec is wrong', edited({ schedule: [] }), 2),
+      next('and the spec is wrong', edited({ schedule: [] }), 2),
     ],
   },
 };

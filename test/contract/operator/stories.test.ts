@@ -11,10 +11,10 @@ import {
   deleted,
   edited,
   gets,
+  next,
   noPods,
   promoting,
   started,
-  then,
   weights,
   without,
 } from '../../support/operator-core/happening.ts';
@@ -26,150 +26,150 @@ import { deploy, deployment, freshWorld } from '../../support/operator-core/worl
 const STORIES: Readonly<Record<string, Story>> = {
   'first install and a whole rollout': {
     start: freshWorld,
-    chapters: [begin(12), then('another template', (world) => deploy(world, 2), 80)],
+    chapters: [begin(12), next('another template', (world) => deploy(world, 2), 80)],
   },
   'an install whose stable does not start': {
     start: () => ({ ...freshWorld(), podsStart: false }),
     chapters: [
       begin(3),
-      then('another template meanwhile', (world) => deploy(world, 2), 3),
-      then('pods start', started('stable'), 6),
+      next('another template meanwhile', (world) => deploy(world, 2), 3),
+      next('pods start', started('stable'), 6),
     ],
   },
   'an install over a Deployment of somebody else': {
     start: () => ({ ...freshWorld(), stable: deployment('', 2) }),
     chapters: [
       begin(2),
-      then('no target', without('target', 'stable'), 2),
-      then('no route', (world) => ({ ...without('route')(world), target: freshWorld().target }), 4),
+      next('no target', without('target', 'stable'), 2),
+      next('no route', (world) => ({ ...without('route')(world), target: freshWorld().target }), 4),
     ],
   },
   'a fault that is a P0': {
     start: () => worldAt(25),
     chapters: [
-      then('half of the answers are errors', gets('P0'), 6),
-      then('healthy, but the same revision', gets('good'), 3),
-      then('the revision before', (world) => deploy(world, 1), 5),
-      then('the condemned one again', (world) => deploy(world, 2), 5),
-      then('another', (world) => deploy(world, 3), 6),
+      next('half of the answers are errors', gets('P0'), 6),
+      next('healthy, but the same revision', gets('good'), 3),
+      next('the revision before', (world) => deploy(world, 1), 5),
+      next('the condemned one again', (world) => deploy(world, 2), 5),
+      next('another', (world) => deploy(world, 3), 6),
     ],
   },
   'a fault that is a P1': {
     start: () => worldAt(50),
     chapters: [
-      then('two percent are errors', gets('P1'), 5),
-      then(
+      next('two percent are errors', gets('P1'), 5),
+      next(
         'not for this revision',
         (world) => withApprovals(world, [approvalFor(world, { revision: 'ffffffffff' })]),
         2,
       ),
-      then('nobody refuses forged ones', (world) => withApprovals(world, [approvalFor(world)], 'missing'), 2),
-      then(
+      next('nobody refuses forged ones', (world) => withApprovals(world, [approvalFor(world)], 'missing'), 2),
+      next(
         'approvals cannot be read',
         (world) => ({ ...world, approvals: { kind: 'unknown', why: 'ERR_API_DEADLINE' } }),
         2,
       ),
-      then('healthy and approved', (world) => approved(gets('good')(later(world, 5_000))), 8),
+      next('healthy and approved', (world) => approved(gets('good')(later(world, 5_000))), 8),
     ],
   },
   'a fault that is a P2': {
     start: () => worldAt(50),
     chapters: [
-      then('0.9 percent are errors', gets('P2'), 12),
-      then('healthy and approved', (world) => approved(gets('good')(later(world, 5_000))), 20),
+      next('0.9 percent are errors', gets('P2'), 12),
+      next('healthy and approved', (world) => approved(gets('good')(later(world, 5_000))), 20),
     ],
   },
   complaints: {
     start: () => worldAt(25),
     chapters: [
-      then('three, by the API', gets('complaints'), 10),
-      then('no more of them, and approved', (world) => approved(gets('good')(later(world, 5_000))), 10),
-      then('five, by the support desk', gets('reported'), 4),
+      next('three, by the API', gets('complaints'), 10),
+      next('no more of them, and approved', (world) => approved(gets('good')(later(world, 5_000))), 10),
+      next('five, by the support desk', gets('reported'), 4),
     ],
   },
   'a fault that is a P3': {
     start: () => worldAt(10),
-    chapters: [then('0.2 percent are errors', gets('P3'), 30), then('healthy', gets('good'), 20)],
+    chapters: [next('0.2 percent are errors', gets('P3'), 30), next('healthy', gets('good'), 20)],
   },
   'alerts of others': {
     start: () => worldAt(10),
-    chapters: [then('a P2', gets('alertP2'), 20), then('resolved', gets('good'), 8), then('a P0', gets('alertP0'), 4)],
+    chapters: [next('a P2', gets('alertP2'), 20), next('resolved', gets('good'), 8), next('a P0', gets('alertP0'), 4)],
   },
-  'data loss': { start: () => worldAt(5), chapters: [then('one signal', gets('dataLoss'), 4)] },
+  'data loss': { start: () => worldAt(5), chapters: [next('one signal', gets('dataLoss'), 4)] },
   'checks that know nothing': {
     start: () => worldAt(10),
     chapters: [
-      then('Prometheus is away', gets('blind'), 30),
-      then('it is back', gets('good'), 12),
-      then('several series', gets('several'), 6),
-      then('not a number', gets('nan'), 6),
-      then('too little traffic', gets('thin'), 20),
+      next('Prometheus is away', gets('blind'), 30),
+      next('it is back', gets('good'), 12),
+      next('several series', gets('several'), 6),
+      next('not a number', gets('nan'), 6),
+      next('too little traffic', gets('thin'), 20),
     ],
   },
   'a canary that does not answer': {
     start: () => worldAt(25),
-    chapters: [then('silence', gets('silent'), 40)],
+    chapters: [next('silence', gets('silent'), 40)],
   },
   'a canary without ready pods': {
     start: () => worldAt(25),
-    chapters: [then('none is ready', noPods('target'), 4), then('ready again', started('target'), 12)],
+    chapters: [next('none is ready', noPods('target'), 4), next('ready again', started('target'), 12)],
   },
   'a foreign weight': {
     start: () => worldAt(25),
     chapters: [
-      then('more', weights(20, 80), 3),
-      then('less', weights(90, 10), 3),
-      then('not of a hundred', weights(1, 1), 3),
-      then('nothing', weights(0, 0), 3),
+      next('more', weights(20, 80), 3),
+      next('less', weights(90, 10), 3),
+      next('not of a hundred', weights(1, 1), 3),
+      next('nothing', weights(0, 0), 3),
     ],
   },
   'a foreign weight where nobody belongs': {
     start: adoptedWorld,
-    chapters: [begin(2), then('half', weights(50, 50), 4)],
+    chapters: [begin(2), next('half', weights(50, 50), 4)],
   },
-  'a foreign weight after a rollback': { start: rolledBack, chapters: [begin(3), then('half', weights(50, 50), 4)] },
+  'a foreign weight after a rollback': { start: rolledBack, chapters: [begin(3), next('half', weights(50, 50), 4)] },
   'a foreign weight in a promotion': {
     start: promoting,
-    chapters: [then('half', weights(50, 50), 3), then('none', weights(100, 0), 3)],
+    chapters: [next('half', weights(50, 50), 3), next('none', weights(100, 0), 3)],
   },
   'a ceiling': {
     start: () => worldAt(50),
     chapters: [
-      then('seven', (world) => under(world, 7), 4),
-      then('fifteen', (world) => under(world, 15), 60),
-      then('none', (world) => under(world, undefined), 4),
-      then('zero', (world) => under(world, 0), 5),
-      then('none again', (world) => under(world, undefined), 6),
+      next('seven', (world) => under(world, 7), 4),
+      next('fifteen', (world) => under(world, 15), 60),
+      next('none', (world) => under(world, undefined), 4),
+      next('zero', (world) => under(world, 0), 5),
+      next('none again', (world) => under(world, undefined), 6),
     ],
   },
   'a ceiling of zero without a route': {
     start: () => worldAt(50),
     chapters: [
-      then('the route is gone', without('route'), 3),
-      then('seven', (world) => under(world, 7), 2),
-      then('zero', (world) => under(world, 0), 5),
+      next('the route is gone', without('route'), 3),
+      next('seven', (world) => under(world, 7), 2),
+      next('zero', (world) => under(world, 0), 5),
     ],
   },
   'a pause': {
     start: () => worldAt(10),
-    chapters: [then('paused', edited({ paused: true }), 15), then('goes on', edited({ paused: false }), 6)],
+    chapters: [next('paused', edited({ paused: true }), 15), next('goes on', edited({ paused: false }), 6)],
   },
   'a spec that is wrong': {
     start: () => worldAt(10),
     chapters: [
-      then('no last step', edited({ schedule: [{ weight: 5, hold: '60s', checkEvery: '10s' }] }), 4),
-      then('unreadable', edited({ targetRef: {} }), 3),
+      next('no last step', edited({ schedule: [{ weight: 5, hold: '60s', checkEvery: '10s' }] }), 4),
+      next('unreadable', edited({ targetRef: {} }), 3),
     ],
   },
   'a route that is lost': {
     start: () => worldAt(25),
     chapters: [
-      then(
+      next(
         'no rule of that name',
         (world) => ({ ...world, route: world.route && { ...world.route, ruleName: 'other' } }),
         3,
       ),
-      then(
+      next(
         'other backends',
         (world) => ({
           ...world,
@@ -177,16 +177,16 @@ const STORIES: Readonly<Record<string, Story>> = {
         }),
         3,
       ),
-      then('no route', without('route'), 3),
+      next('no route', without('route'), 3),
     ],
   },
-  'a target that is lost': { start: () => worldAt(25), chapters: [then('gone', without('target'), 5)] },
-  'a stable that is lost': { start: () => worldAt(25), chapters: [then('gone', without('stable'), 4)] },
-  'a deletion at 25 percent': { start: () => worldAt(25), chapters: [then('deleted', deleted, 3)] },
-  'a deletion at rest': { start: adoptedWorld, chapters: [then('deleted', deleted, 2)] },
+  'a target that is lost': { start: () => worldAt(25), chapters: [next('gone', without('target'), 5)] },
+  'a stable that is lost': { start: () => worldAt(25), chapters: [next('gone', without('stable'), 4)] },
+  'a deletion at 25 percent': { start: () => worldAt(25), chapters: [next('deleted', deleted, 3)] },
+  'a deletion at rest': { start: adoptedWorld, chapters: [next('deleted', deleted, 2)] },
   'a deletion while stable was never ready': {
     start: () => step({ ...freshWorld(), podsStart: false }).world,
-    chapters: [then('deleted', deleted, 2)],
+    chapters: [next('deleted', deleted, 2)],
   },
   'a crash between the route and the status': {
     start: () => {
@@ -208,31 +208,31 @@ const STORIES: Readonly<Record<string, Story>> = {
   },
   'another template in the middle': {
     start: () => worldAt(25),
-    chapters: [then('a third', (world) => deploy(world, 3), 4), then('the first', (world) => deploy(world, 1), 6)],
+    chapters: [next('a third', (world) => deploy(world, 3), 4), next('the first', (world) => deploy(world, 1), 6)],
   },
   'another template in a promotion': {
     start: () => step(later(worldAt(100), 61_000)).world,
-    chapters: [then('a third', (world) => deploy(world, 3), 5)],
+    chapters: [next('a third', (world) => deploy(world, 3), 5)],
   },
   'a promotion that is stuck': {
     start: promoting,
     chapters: [
       begin(3),
-      then('ten minutes later', (world) => later(world, 600_000), 3),
-      then('it starts', started('stable'), 8),
+      next('ten minutes later', (world) => later(world, 600_000), 3),
+      next('it starts', started('stable'), 8),
     ],
   },
   'a promotion whose canary keeps getting requests': {
     start: () => ({ ...step(later(worldAt(100), 61_000)).world, quiet: false }),
-    chapters: [begin(50), then('they stop', (world) => ({ ...world, quiet: true }), 5)],
+    chapters: [begin(50), next('they stop', (world) => ({ ...world, quiet: true }), 5)],
   },
   'a zero that cannot be proven': {
     start: () => ({ ...worldAt(50), health: 'P1', quiet: false }),
-    chapters: [begin(45), then('they stop', (world) => ({ ...world, quiet: true }), 4)],
+    chapters: [begin(45), next('they stop', (world) => ({ ...world, quiet: true }), 4)],
   },
   'a zero that is proven late': {
     start: () => ({ ...zeroed(), quiet: false }),
-    chapters: [begin(14), then('they stop', (world) => ({ ...world, quiet: true }), 4)],
+    chapters: [begin(14), next('they stop', (world) => ({ ...world, quiet: true }), 4)],
   },
   'a canary whose pods do not start': {
     start: () => ({ ...passesOver(deploy(adoptedWorld(), 2), 1, 1_000), podsStart: false }),
@@ -245,7 +245,7 @@ const STORIES: Readonly<Record<string, Story>> = {
   'a stable that somebody changed': {
     start: () => worldAt(25),
     chapters: [
-      then(
+      next(
         'another template',
         (world) => ({ ...world, stable: world.stable && { ...world.stable, revision: 'ffffffffff' } }),
         4,
@@ -258,7 +258,7 @@ const STORIES: Readonly<Record<string, Story>> = {
   },
   'a rest after success': {
     start: () => runUntil(worldAt(50), inPhase('Succeeded')),
-    chapters: [begin(3), then('no target', without('target'), 2)],
+    chapters: [begin(3), next('no target', without('target'), 2)],
   },
 };
 

@@ -6,12 +6,12 @@ import { later } from './situations.ts';
 import type { Chapter } from './telling.ts';
 import type { Health, World } from './world.ts';
 
-export const then = (title: string, change: (world: World) => World, passes = 8): Chapter => ({
+export const next = (title: string, change: (world: World) => World, passes = 8): Chapter => ({
   title,
   change,
   passes,
 });
-export const begin = (passes = 8): Chapter => then('it begins', (world) => world, passes);
+export const begin = (passes = 8): Chapter => next('it begins', (world) => world, passes);
 export const gets =
   (health: Health) =>
   (world: World): World => ({ ...world, health });
