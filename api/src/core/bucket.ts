@@ -3,6 +3,9 @@
  * pod and in every release, so nobody is switched back and forth, and a growing percentage only ever adds users.
  */
 
+/** The flag that the environment or the operator speaks for while the database has none of that name; its buckets are those of the cohort cookie. */
+export const ROLLOUT_FLAG = 'auth_rollout';
+
 /** FNV-1a over UTF-16 code units, then murmur3's finalizer: FNV alone leaves ids that differ in one digit in neighbouring buckets. */
 const hash32 = (text: string): number => {
   let hash = 0x811c9dc5;

@@ -4,10 +4,9 @@
  */
 import type { Request } from 'express';
 import { z } from 'zod';
-import { bucketOf } from '../core/bucket.ts';
+import { bucketOf, ROLLOUT_FLAG } from '../core/bucket.ts';
 import { ABSOLUTE_MS } from '../core/rotation.ts';
 import type { AccessTokens } from '../crypto/access-token.ts';
-import { ROLLOUT_FLAG } from '../services/feature-flags.ts';
 import type { TokenPair } from '../services/sessions.ts';
 import { ACCESS_COOKIE, type CookieToSet, REFRESH_COOKIE, REFRESH_PATH, writeCookie } from './cookies.ts';
 import { CSRF_COOKIE, type Csrf } from './csrf.ts';

@@ -1,13 +1,10 @@
 /** Which flags are on for whom. Called by routes/feature-flags.ts and services/modes.ts; statements in db/feature-flags.ts. */
-import { isReached } from '../core/bucket.ts';
+import { isReached, ROLLOUT_FLAG } from '../core/bucket.ts';
 import type { Database } from '../db/database.ts';
 import { listFlags } from '../db/feature-flags.ts';
 import type { RolloutFlag } from '../db/system-config.ts';
 import type { Caller } from '../http/authenticate.ts';
 import type { RolloutPercentage } from './rollout-percentage.ts';
-
-/** The flag that the environment or the operator speaks for while the database has none of that name. */
-export const ROLLOUT_FLAG = 'auth_rollout';
 
 /** A flag that is off reaches nobody, whatever its percentage. */
 export const effectivePercentage = ({ isFeatureEnabled, rolloutPercentage }: RolloutFlag): number =>
