@@ -103,6 +103,7 @@ const CHECKS: readonly (readonly [name: string, args: readonly string[]])[] = [
   ['format', ['node_modules/@biomejs/biome/bin/biome', 'check', '.']],
   ['generated files', ['operator/src/crd/generate.ts', '--check']],
   ['generated reference', ['api/src/openapi/generate.ts', '--check']],
+  ['generated dashboards', ['k8s/dashboards/generate.ts', '--check']],
 ];
 
 const staticChecks = async (): Promise<Tally> => {
