@@ -3,8 +3,9 @@
  * test/integration/charts; the objects go to their expectations as plain JSON.
  */
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { partsFor } from '../../../k8s/local/parts.ts';
 
@@ -13,6 +14,12 @@ export type Chart = 'latchkey' | 'latchkey-operator';
 
 export const chartFolder = (chart: Chart): string =>
   fileURLToPath(new URL(`../../../charts/${chart}`, import.meta.url));
+
+/** The values of charts/latchkey/examples. */
+export const exampleValues = (environment: 'development' | 'staging' | 'production'): Values =>
+  z
+    .record(z.string(), z.unknown())
+    .parse(parse(readFileSync(`${chartFolder('latchkey')}/examples/${environment}.yaml`, 'utf8')));
 
 const labels = z.record(z.string(), z.string()).default({});
 const objectShape = z.looseObject({

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { type KubernetesObject, readObjects, render, type Values } from '../../contract/charts/helm.ts';
+import { exampleValues, type KubernetesObject, readObjects, render, type Values } from '../../contract/charts/helm.ts';
 import { type TestApiserver, testApiserver } from '../../support/apiserver.ts';
 import { serveDefinitions } from '../../support/definitions.ts';
 
@@ -10,11 +10,13 @@ const EXAMPLES = fileURLToPath(new URL('../../../k8s/examples/', import.meta.url
 /** What the apiserver's paths call them. */
 const PLURALS: Readonly<Record<string, string>> = {
   AuthRollout: 'authrollouts',
+  ConfigMap: 'configmaps',
   ClusterRole: 'clusterroles',
   ClusterRoleBinding: 'clusterrolebindings',
   CustomResourceDefinition: 'customresourcedefinitions',
   Deployment: 'deployments',
   HTTPRoute: 'httproutes',
+  NetworkPolicy: 'networkpolicies',
   Pod: 'pods',
   PodDisruptionBudget: 'poddisruptionbudgets',
   Role: 'roles',
@@ -24,6 +26,13 @@ const PLURALS: Readonly<Record<string, string>> = {
   ValidatingAdmissionPolicy: 'validatingadmissionpolicies',
   ValidatingAdmissionPolicyBinding: 'validatingadmissionpolicybindings',
 };
+
+/** Kinds of the Prometheus operator, which this apiserver does not know. */
+const withoutMonitoring = (values: Values): Values => ({
+  ...values,
+  podMonitor: { enabled: false },
+  prometheusRule: { enabled: false },
+});
 
 describe('a real apiserver accepts, strictly read,', function () {
   this.timeout(90_000);
@@ -87,6 +96,9 @@ describe('a real apiserver accepts, strictly read,', function () {
         test: { url: 'https://auth.example.com/' },
       },
     ],
+    ['latchkey', 'in development', exampleValues('development')],
+    ['latchkey', 'in staging', exampleValues('staging')],
+    ['latchkey', 'in production', withoutMonitoring(exampleValues('production'))],
     ['latchkey-operator', 'as it is', {}],
     ['latchkey-operator', 'for one namespace', { watchNamespace: 'elsewhere', priorityClassName: 'high' }],
   ];
