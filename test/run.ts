@@ -2,7 +2,7 @@
  * `npm test`: static checks, then every suite, on real parts. Called by package.json and .ci/run; the last line is "N passed, N failed".
  *
  * The cluster's parts are fetched or built in the background from the first second on, because on a cold machine they take longest;
- * suites that do not need them run meanwhile.
+ * suites that do not need them run meanwhile, the API's integration tests among them.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -19,10 +19,24 @@ import { readCoverage, reportCoverage } from './coverage.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const COMPILED = join(ROOT, 'node_modules/.cache/latchkey-test');
-const SUITES = ['static', 'unit', 'property', 'contract', 'integration', 'e2e'] as const;
+const SUITES = ['static', 'unit', 'property', 'integration-api', 'contract', 'integration-operator', 'e2e'] as const;
 type Suite = (typeof SUITES)[number];
+const FILES: Readonly<Record<Exclude<Suite, 'static'>, string>> = {
+  unit: 'test/unit/**/*.test.ts',
+  property: 'test/property/**/*.test.ts',
+  'integration-api': 'test/integration/api/**/*.test.ts',
+  contract: 'test/contract/**/*.test.ts',
+  'integration-operator': 'test/integration/{charts,k8s-local,operator}/**/*.test.ts',
+  e2e: 'test/e2e/**/*.test.ts',
+};
 /** The suites that run the API in their own process. */
-const COVERED = ['unit', 'property', 'contract', 'integration'] as const satisfies readonly Suite[];
+const COVERED = [
+  'unit',
+  'property',
+  'integration-api',
+  'contract',
+  'integration-operator',
+] as const satisfies readonly Suite[];
 
 /** Hard bound of one suite; a hung suite must fail with its name, not time out the whole run. */
 const SUITE_LIMIT_MS = {
@@ -30,7 +44,8 @@ const SUITE_LIMIT_MS = {
   unit: 60_000,
   property: 5 * 60_000,
   contract: 5 * 60_000,
-  integration: 40 * 60_000,
+  'integration-api': 30 * 60_000,
+  'integration-operator': 40 * 60_000,
   e2e: 40 * 60_000,
 } as const;
 const LONG_FACTOR = 4;
@@ -44,7 +59,7 @@ interface Tally {
 
 const HELP = `usage: npm test -- [--only SUITE[,SUITE]] [--grep PATTERN] [--long] [--keep]
 
-  --only   some of: ${SUITES.join(', ')}
+  --only   some of: ${SUITES.join(', ')}; integration is both of its kind
   --grep   only tests whose title matches
   --long   the full counts of the end-to-end tests (npm run test:long)
   --keep   leave the cluster running afterwards`;
@@ -141,12 +156,7 @@ const mochaSuite = async (suite: Exclude<Suite, 'static'>, coverageFolder: strin
   const from = performance.now();
   const folder = mkdtempSync(join(tmpdir(), 'latchkey-test-'));
   const result = join(folder, 'result.json');
-  const args = [
-    'node_modules/mocha/bin/mocha.js',
-    '--reporter',
-    'test/support/reporter.cjs',
-    `test/${suite}/**/*.test.ts`,
-  ];
+  const args = ['node_modules/mocha/bin/mocha.js', '--reporter', 'test/support/reporter.cjs', FILES[suite]];
   const code = await run({
     command: process.execPath,
     args: flags.grep === undefined ? args : [...args, '--grep', flags.grep],
@@ -186,12 +196,13 @@ const readCounts = (file: string): z.infer<typeof resultSchema> | undefined => {
 const chosenSuites = (): readonly Suite[] => {
   if (flags.only === undefined) return SUITES;
   const names = flags.only.split(',');
-  const unknown = names.filter((name) => !SUITES.some((suite) => suite === name));
+  const means = (name: string, suite: Suite): boolean => suite === name || suite.startsWith(`${name}-`);
+  const unknown = names.filter((name) => !SUITES.some((suite) => means(name, suite)));
   if (unknown.length > 0) {
     console.error(`unknown suite ${unknown.join(', ')}; choose from ${SUITES.join(', ')}`);
     process.exit(2);
   }
-  return SUITES.filter((suite) => names.includes(suite));
+  return SUITES.filter((suite) => names.some((name) => means(name, suite)));
 };
 
 const progress = progressTo((line) => console.error(line));
@@ -210,14 +221,15 @@ const getParts = async (): Promise<boolean> => {
 const report = (tallies: readonly Tally[]): number => {
   say('result');
   for (const { suite, passed, failed, seconds } of tallies)
-    console.log(`  ${suite.padEnd(12)} ${passed} passed, ${failed} failed, ${seconds.toFixed(1)} s`);
+    console.log(`  ${suite.padEnd(22)} ${passed} passed, ${failed} failed, ${seconds.toFixed(1)} s`);
   const passed = tallies.reduce((sum, tally) => sum + tally.passed, 0);
   const failed = tallies.reduce((sum, tally) => sum + tally.failed, 0);
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 && passed > 0 ? 0 : 1;
 };
 
-const needsParts = (suite: Suite): boolean => suite === 'contract' || suite === 'integration' || suite === 'e2e';
+const needsParts = (suite: Suite): boolean =>
+  suite === 'contract' || suite === 'integration-operator' || suite === 'e2e';
 
 const main = async (): Promise<number> => {
   if (flags.help) {
