@@ -1,7 +1,8 @@
 /**
  * `npm run mutation`: how many small faults in the rollout's core the tests notice (ADR 23). Exits with 1 below the threshold.
  *
- * `-- --file judge.ts` for one file of the core, as often as wanted; `--incremental` keeps what it found out for the next run.
+ * `-- --file judge.ts` for one file of the core, as often as wanted; `--incremental` keeps what it found out for the next run;
+ * `--concurrency 1` leaves a machine that others use some room.
  */
 
 import { fileURLToPath } from 'node:url';
@@ -24,15 +25,17 @@ const TESTS = [
   'test/property/operator/core/{spec,evidence}.test.ts',
 ];
 
-const HELP = `usage: npm run mutation -- [--file NAME]... [--incremental]
+const HELP = `usage: npm run mutation -- [--file NAME]... [--incremental] [--concurrency N]
 
   --file         a file of ${CORE}, such as judge.ts; all of them without it
-  --incremental  only what changed since the run before, mutants or tests`;
+  --incremental  only what changed since the run before, mutants or tests
+  --concurrency  how many processes at once; Stryker's own choice without it`;
 
 const { values: flags } = parseArgs({
   options: {
     file: { type: 'string', multiple: true },
     incremental: { type: 'boolean', default: false },
+    concurrency: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -44,6 +47,7 @@ const options: PartialStrykerOptions = {
   testRunner: 'mocha-reloaded',
   mochaFiles: TESTS,
   coverageAnalysis: 'perTest',
+  ...(flags.concurrency === undefined ? {} : { concurrency: Number(flags.concurrency) }),
   incremental: flags.incremental,
   incrementalFile: `${FOLDER}/incremental.json`,
   cleanTempDir: false,
