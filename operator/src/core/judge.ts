@@ -203,7 +203,7 @@ function startsWithin(span: SpanView, view: SentinelView, sinceMs: number | unde
 function silenceMs(view: SentinelView, { nowMs, sinceMs, silentSinceMs }: SentinelContext): number | undefined {
   if (view.silentSinceMs === undefined) return undefined;
   const ownMs = Math.max(view.silentSinceMs, sinceMs ?? 0);
-  return Math.max(0, nowMs - Math.min(ownMs, silentSinceMs ?? ownMs));
+  return nowMs - Math.min(ownMs, silentSinceMs ?? ownMs);
 }
 
 function slowCounts(counts: Counts, { latencyP95 }: Matrix): SlowCounts {
