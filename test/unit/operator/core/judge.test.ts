@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { Verdict } from '../../../../operator/src/core/checks.ts';
+import type { Complaint } from '../../../../operator/src/core/complaints.ts';
 import { judge, judgeSentinel } from '../../../../operator/src/core/judge.ts';
 import { MATRIX } from '../../../../operator/src/core/matrix.ts';
 import type { Observation, Sample, StepSamples } from '../../../../operator/src/core/observation.ts';
@@ -39,6 +40,8 @@ function withTrial(view: SentinelView, { slow }: Partial<StepSamples>): Sentinel
     sample?.kind === 'value' && sample.value > 500 ? Number.MAX_SAFE_INTEGER : 1;
   return { ...view, evidence: { ...view.evidence, latencyP95: { p1: provenIf(slow?.p1), p2: provenIf(slow?.p2) } } };
 }
+const reported = ({ status, nowMs }: Observation, count: number): readonly Complaint[] =>
+  status?.revision === undefined ? [] : [{ revision: status.revision, createdAtMs: nowMs - 1_000, count }];
 const stepVerdict = (change: Partial<StepSamples>): string => shown(judge(withSamples(change)).step?.verdict);
 
 /** What the runbook's matrix says about 10 000 requests. */
@@ -110,6 +113,73 @@ describe('judge', () => {
     expect(MATRIX.every(({ severity, sentinel }) => sentinel === (severity === 'P0' || severity === 'P1'))).to.equal(
       true,
     );
+  });
+
+  it('says what it knows of each check, with its figures, from Prometheus over the window of the samples', () => {
+    const seen = withSamples({
+      windowMs: 42_000,
+      serverErrors: value(20),
+      stableLogins: value(0),
+      complaints: value(1),
+    });
+    const results = judge({ ...seen, complaints: reported(seen, 1) }).step?.results ?? [];
+    expect(results.map(({ check, value: figure, requests }) => `${check} ${figure} in ${requests}`)).to.deep.equal([
+      'serviceDown 0s in undefined',
+      'errorRate 0.2% in 10000',
+      'latencyP95 0% slower in 10000',
+      'authFailureRate 0% in 1000',
+      'databaseErrors 0/min in undefined',
+      'complaints 2 in undefined',
+      'dataLoss 0 in undefined',
+    ]);
+    expect(results.every(({ source, windowMs }) => source === 'prometheus' && windowMs === 42_000)).to.equal(true);
+  });
+
+  it('does not know whether the canary is up where no pod answers or nobody looks, and needs no sentinel for the rest', () => {
+    const seen = withSamples({ serverErrors: value(200) });
+    const { sentinel } = seen;
+    const said = (view: SentinelView | undefined): string => {
+      const results = judge({ ...seen, sentinel: view }).step?.results ?? [];
+      return ['serviceDown', 'errorRate']
+        .map((name) => shown(results.find(({ check }) => check === name)?.verdict))
+        .join(' ');
+    };
+    expect(said(sentinel)).to.equal('pass P1');
+    expect(said(sentinel && { ...sentinel, canaryPodsAnswering: 0 })).to.equal('NoAnswer P1');
+    expect(said(undefined)).to.equal('NoSentinel P1');
+  });
+
+  it('names the reason of the sample that is not known, takes what a reset left below 0 for 0, and judges the rest', () => {
+    const results = (change: Partial<StepSamples>) => judge(withSamples(change)).step?.results ?? [];
+    const unknowns = results({ slow: { p1: value(0), p2: { kind: 'unknown', why: 'Timeout' }, p3: value(0) } });
+    const names = unknowns.flatMap(({ check, verdict }) =>
+      verdict.kind === 'unknown' ? [`${check} ${verdict.why}`] : [],
+    );
+    expect(names).to.deep.equal(['latencyP95 Timeout']);
+    expect(results({ serverErrors: value(-1) }).find(({ check }) => check === 'errorRate')?.value).to.equal('0%');
+  });
+
+  it('misses the logins that stable says the canary should have, by the weight, and blames it for none that stable lost too', () => {
+    const few = { logins: value(9), loginFailures: value(0) };
+    const none: Sample = { kind: 'unknown', why: 'NoData' };
+    expect(stepVerdict({ ...few, stableLogins: value(60) }), '60 at 75 % are 20 at 25 %').to.equal('TooLittleTraffic');
+    expect(stepVerdict({ ...few, stableLogins: value(59) })).to.equal('pass');
+    expect(stepVerdict({ ...few, stableLogins: none })).to.equal('pass');
+    expect(stepVerdict({ ...few, stableLogins: value(60), stableLoginFailures: none })).to.equal('pass');
+    expect(stepVerdict({ loginFailures: value(300), stableLoginFailures: none })).to.equal('P1');
+    expect(stepVerdict({ loginFailures: value(300), stableLoginFailures: value(300) })).to.equal('pass');
+    const alone = withSamples({ ...few, stableLogins: value(60) });
+    const { status } = alone;
+    if (status === undefined) throw new Error('no status');
+    const at = (weight: number): string => shown(judge({ ...alone, status: { ...status, weight } }).step?.verdict);
+    expect([at(25), at(5), at(100)]).to.deep.equal(['TooLittleTraffic', 'pass', 'pass']);
+  });
+
+  it('judges all that a status would tell also without one', () => {
+    const seen = withSamples({ serverErrors: value(200) });
+    const { sentinel, step, checkpoints } = judge({ ...seen, status: undefined });
+    expect([shown(sentinel.verdict), shown(step?.verdict), checkpoints]).to.deep.equal(['pass', 'P1', undefined]);
+    expect(judge(seen)).to.not.have.property('checkpoints');
   });
 
   it('calls a canary down only after the limit, also across a restart of the operator', () => {
