@@ -3,6 +3,7 @@ import { newTrial } from '../../../../operator/src/core/trial.ts';
 import {
   type CounterWindow,
   emptyWindow,
+  newestGain,
   observeCounters,
   type PodCounters,
   type Scrape,
@@ -78,6 +79,85 @@ describe('the sentinel window', () => {
     expect(quiet?.quietSinceMs).to.equal(T0 + 1_000);
     const halfBlind = viewOf([[scrape('a', busy)], [scrape('a', busy), scrape('b', undefined)]]);
     expect(halfBlind?.quietSinceMs).to.equal(undefined);
+  });
+
+  it('sums every counter of every pod over all batches, by its track', () => {
+    const all = (times: number): PodCounters => ({
+      requests: 70 * times,
+      serverErrors: 7 * times,
+      fasterThan: { 200: 30 * times, 500: 60 * times },
+      logins: 20 * times,
+      loginFailures: 5 * times,
+      databaseErrors: 3 * times,
+      complaints: 2 * times,
+      dataLoss: times,
+    });
+    const at = (times: number): readonly Scrape[] => [
+      scrape('a', all(times)),
+      scrape('b', all(times)),
+      scrape('s', all(10 * times), { track: 'stable' }),
+    ];
+    const window = batches([at(1), at(2), at(3), at(4), at(5)]);
+    const [second, whole] = viewWindow(window, newTrial)?.spans ?? [];
+    expect(second).to.deep.equal({ spanMs: 1_000, canary: all(2), stable: all(10) });
+    expect(whole).to.deep.equal({ spanMs: 3_000, canary: all(6), stable: all(30) });
+    expect(newestGain(window)).to.deep.equal({ canary: all(2), stable: all(10) });
+  });
+
+  it('has gained nothing that it could name before its second batch, and shows nothing before its first', () => {
+    expect(newestGain(batches([[scrape('a', {})]]))).to.equal(undefined);
+    expect(newestGain(emptyWindow)).to.equal(undefined);
+    expect(viewWindow(emptyWindow, newTrial)).to.equal(undefined);
+    expect(viewOf([[scrape('a', {})]])?.spans).to.deep.equal([]);
+  });
+
+  it('shows the spans that it is old enough for, and then what it has', () => {
+    const spansAfter = (...atMs: readonly number[]): readonly number[] => {
+      const window = atMs.reduce((seen, ms) => observeCounters(seen, [scrape('a', {})], T0 + ms), emptyWindow);
+      return viewWindow(window, newTrial)?.spans.map(({ spanMs }) => spanMs) ?? [];
+    };
+    expect(spansAfter(0, 1_000, 2_000)).to.deep.equal([1_000, 2_000]);
+    expect(spansAfter(0, 500)).to.deep.equal([500]);
+    expect(spansAfter(0, 1_000, 1_750), 'a beat may come a quarter of a second early').to.deep.equal([750, 1_750]);
+    expect(spansAfter(0, 1_000, 1_749)).to.deep.equal([1_749, 1_749]);
+    expect(spansAfter(0, 300_250, 300_750)).to.deep.equal([500]);
+    expect(spansAfter(0, 299_250, 300_250)).to.deep.equal([1_000, 300_250, 300_250, 300_250, 300_250]);
+  });
+
+  it('keeps a batch for five minutes and a jitter, and never more than 640 of them', () => {
+    const hasty = Array.from({ length: 700 }, (_, index) => index).reduce(
+      (window, index) => observeCounters(window, [], T0 + index),
+      emptyWindow,
+    );
+    expect([hasty.batches.length, hasty.batches[0]?.atMs]).to.deep.equal([640, T0 + 60]);
+  });
+
+  it('takes any counter that fell for a restart of its process', () => {
+    const before = { requests: 10, serverErrors: 10, logins: 10, loginFailures: 10, databaseErrors: 10 };
+    for (const counter of ['requests', 'serverErrors', 'logins', 'loginFailures', 'databaseErrors'] as const) {
+      const window = batches([[scrape('a', before)], [scrape('a', { ...before, [counter]: 4 })]]);
+      expect(newest(window, 1_000), counter).to.include({ ...before, [counter]: 4 });
+    }
+  });
+
+  it('counts all of a pod that was born as it began to look', () => {
+    const born = scrape('new', { requests: 30 }, { createdAtMs: T0 });
+    expect(newest(batches([[], [born]]), 1_000)?.requests).to.equal(30);
+  });
+
+  it('knows how many canary pods there are, how many answered, and what all of them lost, whatever stable does', () => {
+    const stable = (counters: Partial<PodCounters> | undefined): Scrape => scrape('s', counters, { track: 'stable' });
+    const seen = viewOf([
+      [scrape('a', { dataLoss: 2 }), scrape('b', { dataLoss: 1 }), stable({ dataLoss: 9 })],
+      [scrape('a', { dataLoss: 2 }), scrape('b', undefined), scrape('c', undefined), stable({ dataLoss: 9 })],
+    ]);
+    expect(seen).to.include({ canaryPods: 3, canaryPodsAnswering: 1, dataLoss: 3, silentSinceMs: undefined });
+    const quiet = viewOf([
+      [scrape('a', {}), stable(undefined)],
+      [scrape('a', {}), stable({ requests: 1 })],
+      [scrape('a', {}), stable({ requests: 9 })],
+    ]);
+    expect(quiet?.quietSinceMs, 'stable’s requests and silence are not the canary’s').to.equal(T0);
   });
 
   it('stays bounded over a day of batches and a thousand pods', () => {
