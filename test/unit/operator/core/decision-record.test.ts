@@ -37,7 +37,7 @@ const throughText = <T>(value: T): T => JSON.parse(JSON.stringify(value));
 describe('a decision record', () => {
   it('says when, where, by whom and about which images, and no more of them than is known', () => {
     const seen = observe(worldAt(25));
-    const { observation, judgement, decision, ...rest } = recorded(seen);
+    const { observation: _seen, judgement: _judged, decision, ...rest } = recorded(seen);
     expect(rest).to.deep.equal({
       kind: 'decision-record',
       format: 1,
