@@ -11,19 +11,16 @@
  * smaller than 1 − confidence. Counts may be fractions (PromQL's increase extrapolates).
  */
 export function provesAbove(bad: number, total: number, threshold: number, confidence: number): boolean {
-  if (!(total > 0) || !(bad > 0) || threshold >= 1) return false;
-  return upperTail(Math.min(bad, total), total, threshold) < 1 - confidence;
+  return upperTail(bad, total, threshold) < 1 - confidence;
 }
 
 /** The lower end of the one-sided interval: the rate is above it with this confidence. For messages. */
 export function lowerBound(bad: number, total: number, confidence: number): number {
-  if (!(total > 0) || !(bad > 0)) return 0;
-  return bisect((rate) => upperTail(Math.min(bad, total), total, rate) < 1 - confidence);
+  return bisect((rate) => upperTail(bad, total, rate) < 1 - confidence);
 }
 
 /** The upper end: the rate is below it with this confidence. */
 export function upperBound(bad: number, total: number, confidence: number): number {
-  if (!(total > 0)) return 1;
   return 1 - lowerBound(total - Math.min(bad, total), total, confidence);
 }
 
@@ -39,12 +36,14 @@ function bisect(isBelow: (rate: number) => boolean): number {
   return low;
 }
 
-/** P(X ≥ bad) for X binomial(total, rate), as the regularised incomplete beta function I_rate(bad, total − bad + 1). */
+/**
+ * P(X ≥ bad) for X binomial(total, rate), as the regularised incomplete beta function I_rate(bad, total − bad + 1); the formula holds at
+ * the rates 0 and 1 as well. More bad than there are count as all of them; nothing bad, or nothing at all, is what any rate brings.
+ */
 function upperTail(bad: number, total: number, rate: number): number {
-  if (rate <= 0) return 0;
-  if (rate >= 1) return 1;
-  const a = bad;
-  const b = total - bad + 1;
+  const a = Math.min(bad, total);
+  if (!(a > 0)) return 1;
+  const b = total - a + 1;
   const front = Math.exp(logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(rate) + b * Math.log1p(-rate));
   const direct = rate < (a + 1) / (a + b + 2);
   return direct ? (front * betaFraction(a, b, rate)) / a : 1 - (front * betaFraction(b, a, 1 - rate)) / b;

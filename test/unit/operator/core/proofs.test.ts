@@ -34,18 +34,21 @@ const close = (found: readonly number[], expected: readonly number[], within = 5
 
 describe('the exact interval of a share', () => {
   const TABLE: readonly (readonly [bad: number, total: number, confidence: number, lower: number, upper: number])[] = [
-    [1, 30, 0.95, 0.001708316, 0.148596069],
-    [3, 20, 0.999, 0.009987581, 0.508729374],
-    [5, 7, 0.9, 0.403820272, 0.921176554],
-    [60, 80, 0.999, 0.577470036, 0.880135905],
-    [400, 1_000, 0.95, 0.374260882, 0.426176587],
-    [22, 1_000, 0.999, 0.010343759, 0.040319958],
-    [999, 1_000, 0.99, 0.993380332, 0.99998995],
-    [133, 10_000, 0.999, 0.010034947, 0.017229511],
+    [1, 30, 0.95, 0.0017083156445, 0.1485960686591],
+    [3, 20, 0.999, 0.0099875809984, 0.5087293739733],
+    [5, 7, 0.9, 0.403820272152, 0.9211765538399],
+    [5, 7, 0.2, 0.7716735356502, 0.62913848307],
+    [60, 80, 0.999, 0.5774700362971, 0.8801359048381],
+    [60, 80, 0.4, 0.7549365540755, 0.7429084636279],
+    [400, 1_000, 0.95, 0.3742608818457, 0.4261765866647],
+    [22, 1_000, 0.999, 0.0103437594746, 0.0403199580124],
+    [22, 1_000, 0.3, 0.0241590341344, 0.0202823490157],
+    [999, 1_000, 0.99, 0.9933803316044, 0.9999899497147],
+    [133, 10_000, 0.999, 0.0100349472406, 0.0172295105268],
   ];
   for (const [bad, total, confidence, lower, upper] of TABLE)
-    it(`of ${bad} in ${total} is the sum of the binomial's tails`, () => {
-      close([lowerBound(bad, total, confidence), upperBound(bad, total, confidence)], [lower, upper], 1e-8);
+    it(`of ${bad} in ${total} at ${confidence} is the sum of the binomial's tails`, () => {
+      close([lowerBound(bad, total, confidence), upperBound(bad, total, confidence)], [lower, upper], 1e-11);
       expect(provesAbove(bad, total, lower * 0.999_999, confidence)).to.equal(true);
       expect(provesAbove(bad, total, lower * 1.000_001, confidence)).to.equal(false);
     });
