@@ -18,7 +18,7 @@ export function aboveCeiling(scene: Scene): Draft | undefined {
   if (run.phase !== 'Progressing' && run.phase !== 'Promoting') return undefined;
   const ours = run.weight ?? 0;
   const ceiling = spec.maxWeight;
-  if (ours <= ceiling || (live !== undefined && live <= ceiling)) return undefined;
+  if (Math.min(ours, live ?? ours) <= ceiling) return undefined;
   // Without a route only one thing can still be done: nobody finds the canary behind its Service.
   if (live === undefined && ceiling > 0) return undefined;
   return {

@@ -4,6 +4,8 @@ import { type Decision, decide } from '../../../operator/src/core/decide.ts';
 import type { Judgement } from '../../../operator/src/core/judge.ts';
 import type { Severity } from '../../../operator/src/core/matrix.ts';
 import type { StepSamples } from '../../../operator/src/core/observation.ts';
+import { runOf } from '../../../operator/src/core/run.ts';
+import { type Scene, sceneOf } from '../../../operator/src/core/scene.ts';
 import { adoptedWorld, inPhase, runUntil, step, worldAt } from './doing.ts';
 import { observe } from './seeing.ts';
 import { freshWorld, type Json, type World } from './world.ts';
@@ -74,6 +76,15 @@ export const VERDICTS: Readonly<Record<string, Judgement>> = {
   'not checked': { sentinel: PASS, step: undefined, alerts: PASS },
   pass: { sentinel: PASS, step: PASS, alerts: PASS },
 };
+
+/** What a rule of decide looks at in this world, with the spec that it has. */
+export function sceneIn(world: World, judgement: Partial<Judgement> = {}): Scene {
+  const observation = observe(world);
+  if (observation.spec.kind !== 'valid') throw new Error('the world has no spec');
+  const { spec } = observation.spec;
+  const judged = { sentinel: PASS, step: undefined, alerts: PASS, ...judgement };
+  return sceneOf(observation, judged, spec, runOf(observation, spec));
+}
 
 export function decideWith(world: World, judgement: Judgement): Decision {
   const seen = observe(world);

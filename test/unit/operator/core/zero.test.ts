@@ -3,21 +3,12 @@ import type { CheckResult } from '../../../../operator/src/core/checks.ts';
 import type { Judgement } from '../../../../operator/src/core/judge.ts';
 import type { Severity } from '../../../../operator/src/core/matrix.ts';
 import type { Observation } from '../../../../operator/src/core/observation.ts';
-import { type Run, runOf } from '../../../../operator/src/core/run.ts';
-import { type Scene, sceneOf } from '../../../../operator/src/core/scene.ts';
+import type { Run } from '../../../../operator/src/core/run.ts';
+import type { Scene } from '../../../../operator/src/core/scene.ts';
 import type { CheckName, ZeroStage } from '../../../../operator/src/core/status.ts';
 import { describeFailures, describeProof, settle, severeVerdict } from '../../../../operator/src/core/zero.ts';
 import { worldAt } from '../../../support/operator-core/doing.ts';
-import { observe } from '../../../support/operator-core/seeing.ts';
-import { PASS, zeroed } from '../../../support/operator-core/situations.ts';
-import type { World } from '../../../support/operator-core/world.ts';
-
-const sceneIn = (world: World): Scene => {
-  const observation = observe(world);
-  if (observation.spec.kind !== 'valid') throw new Error('the world has no spec');
-  const { spec } = observation.spec;
-  return sceneOf(observation, { sentinel: PASS, step: undefined, alerts: PASS }, spec, runOf(observation, spec));
-};
+import { sceneIn, zeroed } from '../../../support/operator-core/situations.ts';
 
 const result = (check: CheckName, severity: Severity | undefined, requests?: number): CheckResult => ({
   check,
