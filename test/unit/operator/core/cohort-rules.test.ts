@@ -287,4 +287,15 @@ describe('the view of a cohort', () => {
     ]);
     expect([see([users, own], false)?.stable?.index, see([users, canary], false)?.canary?.index]).to.deep.equal([1, 1]);
   });
+
+  it('is none of rules in a shape that the Gateway API does not have', () => {
+    const shapes = [
+      { matches: [{ path: { type: 1 } }] },
+      { matches: [{ method: 1 }] },
+      { matches: [{ headers: [{ name: 1 }] }] },
+      { matches: 1 },
+      { backendRefs: [{ weight: '1' }] },
+    ];
+    expect(shapes.map((shape) => see([{ name: 'api', ...shape }]))).to.deep.equal(shapes.map(() => undefined));
+  });
 });
