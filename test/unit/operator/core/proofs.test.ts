@@ -21,6 +21,7 @@ import {
   observeTrial,
 } from '../../../../operator/src/core/trial.ts';
 import type { Counts } from '../../../../operator/src/core/window.ts';
+import { counts } from '../../../support/operator-core/counting.ts';
 import { specManifest } from '../../../support/operator-core/world.ts';
 
 const reading = parseSpec(specManifest());
@@ -118,18 +119,6 @@ describe('the e-process', () => {
     expect([Math.max(...process.capitals), process.looks]).to.deep.equal([1e100, 40]);
     expect(eValue(process)).to.be.within(1e99, 1e101);
   });
-});
-
-const counts = (change: Partial<Counts> = {}): Counts => ({
-  requests: 0,
-  serverErrors: 0,
-  fasterThan: {},
-  logins: 0,
-  loginFailures: 0,
-  databaseErrors: 0,
-  complaints: 0,
-  dataLoss: 0,
-  ...change,
 });
 
 describe('what is bad of the counts', () => {

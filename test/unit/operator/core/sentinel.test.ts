@@ -6,6 +6,7 @@ import { parseSpec } from '../../../../operator/src/core/spec.ts';
 import type { CheckName } from '../../../../operator/src/core/status.ts';
 import type { Evidence } from '../../../../operator/src/core/trial.ts';
 import type { Counts, SentinelView, SpanView } from '../../../../operator/src/core/window.ts';
+import { CERTAIN, NOTHING, NOW_MS, proven, span, viewOf } from '../../../support/operator-core/counting.ts';
 import { worldAt } from '../../../support/operator-core/doing.ts';
 import { observe } from '../../../support/operator-core/seeing.ts';
 import { specManifest } from '../../../support/operator-core/world.ts';
@@ -14,48 +15,11 @@ const reading = parseSpec(specManifest());
 if (reading.kind === 'invalid') throw new Error('spec');
 const { matrix } = reading.spec;
 
-const NOW_MS = 10_000_000;
-const NOTHING = 1;
-const CERTAIN = 1e9;
-
-const counts = (change: Partial<Counts> = {}): Counts => ({
-  requests: 0,
-  serverErrors: 0,
-  fasterThan: {},
-  logins: 0,
-  loginFailures: 0,
-  databaseErrors: 0,
-  complaints: 0,
-  dataLoss: 0,
-  ...change,
-});
-const span = (spanMs: number, canary: Partial<Counts> = {}, stable: Partial<Counts> = {}): SpanView => ({
-  spanMs,
-  canary: counts(canary),
-  stable: counts(stable),
-});
-const proven = (change: Partial<Evidence> = {}): Evidence => ({
-  errorRate: { over: NOTHING, worse: NOTHING },
-  authFailureRate: { over: NOTHING, worse: NOTHING },
-  latencyP95: { p1: NOTHING, p2: NOTHING },
-  ...change,
-});
-const viewOf = (spans: readonly SpanView[], change: Partial<SentinelView> = {}): SentinelView => ({
-  takenAtMs: NOW_MS,
-  spans,
-  canaryPods: 2,
-  canaryPodsAnswering: 2,
-  silentSinceMs: undefined,
-  quietSinceMs: undefined,
-  dataLoss: 0,
-  evidence: proven(),
-  ...change,
-});
 const look = (view: SentinelView | undefined, times: Partial<SentinelContext> = {}): Judged =>
   judgeSentinel(view, matrix, { nowMs: NOW_MS, sinceMs: undefined, silentSinceMs: undefined, ...times });
 
 const word = ({ verdict }: Pick<CheckResult, 'verdict'>): string =>
-  verdict.kind === 'fail' ? verdict.severity : verdict.kind === 'unknown' ? verdict.why : 'pass';
+  verdict.kind === 'fail' ? verdict.severity : verdict.kind === 'unknown' ? verdict.why : verdict.kind;
 const found = (judged: Judged, check: CheckName): string => {
   const result = judged.results.find((one) => one.check === check);
   return result === undefined ? 'none' : `${word(result)} ${result.value}`;
@@ -219,10 +183,10 @@ describe('the span that speaks', () => {
     const sinceMs = NOW_MS - 10_000;
     const spans = [
       span(20_000, { requests: 100, complaints: 1 }),
-      span(13_000, { requests: 100, complaints: 2 }),
+      span(13_000, { requests: 100, complaints: 3 }),
       span(13_001, { requests: 100, complaints: 5 }),
     ];
-    expect(found(look(viewOf(spans), { sinceMs }), 'complaints')).to.equal('pass 1');
+    expect(found(look(viewOf(spans), { sinceMs }), 'complaints')).to.equal('pass 3');
     expect(found(look(viewOf(spans)), 'complaints')).to.equal('P1 5');
     const [newest, , oldest] = spans;
     expect(found(look(viewOf([newest, oldest].flatMap((one) => one ?? [])), { sinceMs }), 'complaints')).to.equal(
@@ -239,6 +203,14 @@ describe('the span that speaks', () => {
       ]),
     );
     expect([found(judged, 'databaseErrors'), found(judged, 'complaints')]).to.deep.equal(['P1 11/min', 'P1 5']);
+    const complaints = (...of: readonly number[]): string =>
+      found(look(viewOf(of.map((count, index) => span(1_000 * (index + 1), { complaints: count })))), 'complaints');
+    expect([complaints(1, 5, 3), complaints(3, 5, 1), complaints(5, 3, 6), complaints(1, 4, 3)]).to.deep.equal([
+      'P1 5',
+      'P1 5',
+      'P1 5',
+      'pass 4',
+    ]);
     const calm = look(viewOf([span(1_000, { databaseErrors: 1 }), span(60_000, { databaseErrors: 2 })]));
     expect(found(calm, 'databaseErrors')).to.equal('pass 1/min');
   });
@@ -283,6 +255,23 @@ describe('the silence of a canary', () => {
   it('is as long as what was known of it before a restart', () => {
     expect(said(NOW_MS - 1_000, { silentSinceMs: NOW_MS - limitMs - 1 })).to.equal('P0 > 5m');
     expect(said(NOW_MS - limitMs - 1, { silentSinceMs: NOW_MS - 1_000 })).to.equal('P0 > 5m');
+  });
+});
+
+describe('a pass', () => {
+  it('hands the sentinel when its step began, and since when a silence was known', () => {
+    const seen = observe(worldAt(25));
+    const { sentinel, status, nowMs } = seen;
+    const ill = span(60_000, { complaints: 5 });
+    const view = sentinel && { ...sentinel, spans: [...sentinel.spans, ill] };
+    const said = (stepStartedAtMs: number): string => {
+      const stepStartedAt = new Date(stepStartedAtMs).toISOString();
+      return found(judge({ ...seen, sentinel: view, status: { ...status, stepStartedAt } }).sentinel, 'complaints');
+    };
+    expect([said(nowMs - 60_000), said(nowMs - 10_000)]).to.deep.equal(['P1 5', 'pass 0']);
+    const silent = { ...seen, sentinel: sentinel && { ...sentinel, silentSinceMs: nowMs - 1 } };
+    const silentSince = new Date(nowMs - matrix.serviceDown.p0Ms - 1).toISOString();
+    expect(found(judge({ ...silent, status: { ...status, silentSince } }).sentinel, 'serviceDown')).to.equal('P0 > 5m');
   });
 });
 
