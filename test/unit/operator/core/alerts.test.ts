@@ -25,7 +25,19 @@ const outcome = (world: World, severity: Severity): string => shown(decided(worl
 
 describe('alerts', () => {
   it('pass when none fires, and are as bad as the worst that does', () => {
-    expect(judgeAlerts([]).verdict).to.deep.equal({ kind: 'pass' });
+    const none = judgeAlerts([]);
+    expect(none.verdict).to.deep.equal({ kind: 'pass' });
+    expect(none.results).to.deep.equal([
+      {
+        check: 'alerts',
+        verdict: { kind: 'pass' },
+        value: 'none',
+        threshold: 'none firing',
+        requests: undefined,
+        source: 'alertmanager',
+        windowMs: 0,
+      },
+    ]);
     const { verdict, results } = judgeAlerts([
       signal('P2', 'B'),
       signal('P1', 'C'),
@@ -39,6 +51,7 @@ describe('alerts', () => {
   it('name three and count the others', () => {
     const many = ['A', 'B', 'C', 'D', 'E'].map((name) => signal('P2', name));
     expect(judgeAlerts(many).results[0]?.value).to.equal('A, B, C and 2 more');
+    expect(judgeAlerts(many.slice(0, 3)).results[0]?.value).to.equal('A, B, C');
   });
 
   it('do what the matrix says of their severity', () => {

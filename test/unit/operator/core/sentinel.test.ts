@@ -142,7 +142,8 @@ describe('what the trial has proven', () => {
     expect(said(storm, quiet)).to.equal('pass 30%');
     expect(said({ logins: 10, loginFailures: 10 }, quiet)).to.equal('pass 30%');
     expect(said({ logins: 100, loginFailures: 90 }, { logins: 2_000, loginFailures: 120 })).to.equal('pass 30%');
-    expect(said(few, quiet)).to.equal('P1 30%');
+    expect(said({ logins: 2_000, loginFailures: 120 }, { logins: 100, loginFailures: 90 })).to.equal('pass 30%');
+    expect([said(few, quiet), said(few, storm)]).to.deep.equal(['P1 30%', 'pass 30%']);
   });
 });
 
@@ -159,6 +160,16 @@ describe('the span that speaks', () => {
         health,
       ]),
     ).to.equal('P0 10%');
+  });
+
+  it('is the one whose share stands out, though a longer one has more errors', () => {
+    const [short, long] = [
+      span(1_000, { requests: 20, serverErrors: 2 }),
+      span(60_000, { requests: 1_000, serverErrors: 5 }),
+    ];
+    expect(errorsIn([short, long])).to.equal('P0 10%');
+    const all = span(1_000, { requests: 20, serverErrors: 20 });
+    expect(errorsIn([all, span(60_000, { requests: 10_000, serverErrors: 20 })])).to.equal('P0 100%');
   });
 
   it('is the longest where nothing stands out, for its figures', () => {
