@@ -1,6 +1,5 @@
 /** Writes Grafana's JSON of boards.ts into the charts. Run by `npm run generate`; `--check` only compares. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { writeOrCheck } from '../../operator/src/crd/write-or-check.ts';
 import { BOARDS, type Board, type Panel } from './boards.ts';
 
 const COLUMNS = 24;
@@ -60,17 +59,8 @@ function dashboardOf({ uid, title, namespacesOf, panels }: Board): object {
   };
 }
 
-function main(): void {
-  const isCheck = process.argv.includes('--check');
-  for (const [path, board] of Object.entries(BOARDS)) {
-    const file = fileURLToPath(new URL(`../../${path}`, import.meta.url));
-    const text = `${JSON.stringify(dashboardOf(board), undefined, 2)}\n`;
-    if (!isCheck) writeFileSync(file, text);
-    else if (readFileSync(file, 'utf8') !== text) {
-      console.error(`${path} is stale: run node k8s/dashboards/generate.ts and commit what it writes`);
-      process.exitCode = 1;
-    }
-  }
-}
-
-main();
+const texts = Object.entries(BOARDS).map(([path, board]): [string, string] => [
+  path,
+  `${JSON.stringify(dashboardOf(board), undefined, 2)}\n`,
+]);
+writeOrCheck(new Map(texts), 'node k8s/dashboards/generate.ts');

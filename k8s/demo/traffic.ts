@@ -84,7 +84,7 @@ export async function untilServing(baseUrl: string, { host, note }: Serving = {}
 }
 
 /** `fetch` refuses to set a Host header, so this is the plain client. */
-function statusOf(url: string, host: string | undefined): Promise<number> {
+export function statusOf(url: string, host: string | undefined): Promise<number> {
   return new Promise((resolve, reject) => {
     const headers = host === undefined ? {} : { host };
     const asked = get(url, { headers, signal: AbortSignal.timeout(2_000) }, (response) => {

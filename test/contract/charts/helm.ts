@@ -77,6 +77,16 @@ export function readObjects(manifests: string): readonly KubernetesObject[] {
     .map((document) => objectShape.parse(document));
 }
 
+/** `helm upgrade --install` of the API's chart into a namespace of a real apiserver. */
+export const upgradeApi = (
+  { namespace, kubeconfig }: { readonly namespace: string; readonly kubeconfig: string },
+  values: Values,
+  flags: readonly string[] = [],
+): Promise<HelmAnswer> => {
+  const where = ['auth-api', chartFolder('latchkey'), '--namespace', namespace, '--create-namespace'];
+  return helm(['upgrade', '--install', ...where, ...flags], values, kubeconfig);
+};
+
 /** Why Helm refuses these values. */
 export async function refusal(chart: Chart, values: Values): Promise<string> {
   const answer = await helm(['template', 'auth-api', chartFolder(chart)], values);

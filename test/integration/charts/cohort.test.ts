@@ -7,13 +7,13 @@ import { z } from 'zod';
 import type { ProgrammableRoute, WriteRecord } from '../../../operator/src/core/observation.ts';
 import { weightPatch } from '../../../operator/src/core/route-patch.ts';
 import { readRoute } from '../../../operator/src/objects.ts';
-import { chartFolder, type HelmAnswer, helm, type Values } from '../../contract/charts/helm.ts';
+import { type HelmAnswer, upgradeApi, type Values } from '../../contract/charts/helm.ts';
 import { type TestApiserver, testApiserver } from '../../support/apiserver.ts';
 import { serveDefinitions } from '../../support/definitions.ts';
 
 const COHORT: Values = { config: { cohortCookie: 'lk_bucket' }, rollout: { cohort: { enabled: true } } };
 const SERVED = { code: 0 } as const;
-const place = { rule: 'api', stableService: 'auth-api-stable', canaryService: 'auth-api-canary', hasCohort: true };
+const names = { rule: 'api', stableService: 'auth-api-stable', canaryService: 'auth-api-canary', hasCohort: true };
 const routeShape = z.looseObject({
   spec: z.looseObject({ rules: z.array(z.looseObject({ name: z.string() })) }),
 });
@@ -30,9 +30,8 @@ class Release {
   }
 
   upgrade(tag: string, values: Values = {}, flags: readonly string[] = []): Promise<HelmAnswer> {
-    const where = ['auth-api', chartFolder('latchkey'), '--namespace', this.#namespace, '--create-namespace'];
-    const args = ['upgrade', '--install', ...where, ...flags];
-    return helm(args, { image: { tag }, ...COHORT, ...values }, this.#server.kubeconfig());
+    const place = { namespace: this.#namespace, kubeconfig: this.#server.kubeconfig() };
+    return upgradeApi(place, { image: { tag }, ...COHORT, ...values }, flags);
   }
 
   async rules() {
@@ -50,7 +49,7 @@ class Release {
   }
 
   async write(weight: number, cohort?: string): Promise<void> {
-    const seen = readRoute(await this.#server.request('GET', this.#route), place);
+    const seen = readRoute(await this.#server.request('GET', this.#route), names);
     if (seen.kind !== 'programmable') throw new Error(seen.kind);
     const route: ProgrammableRoute = seen;
     const record: WriteRecord = {

@@ -5,11 +5,11 @@
 import { expect } from 'chai';
 import { z } from 'zod';
 import {
-  chartFolder,
   type HelmAnswer,
   helm,
   only,
   readObjects,
+  upgradeApi,
   type Values,
   workload,
 } from '../../contract/charts/helm.ts';
@@ -56,8 +56,8 @@ class Release {
   }
 
   upgrade(tag: string, values: Values = {}, flags: readonly string[] = []): Promise<HelmAnswer> {
-    const where = ['auth-api', chartFolder('latchkey'), '--namespace', this.#namespace, '--create-namespace'];
-    return helm(['upgrade', '--install', ...where, ...flags], { image: { tag }, ...values }, this.#kubeconfig);
+    const place = { namespace: this.#namespace, kubeconfig: this.#kubeconfig };
+    return upgradeApi(place, { image: { tag }, ...values }, flags);
   }
 
   rollback(revision: number): Promise<HelmAnswer> {

@@ -12,6 +12,7 @@ import type {
 import { parseSpec } from '../../../operator/src/core/spec.ts';
 import type { Evidence } from '../../../operator/src/core/trial.ts';
 import type { Counts, SentinelView } from '../../../operator/src/core/window.ts';
+import { counts } from './counting.ts';
 import { type Deployment, type Health, type Json, T0, type World } from './world.ts';
 
 export function routeView(world: World): RouteView {
@@ -53,16 +54,7 @@ function deploymentView(name: string, seen: Deployment, revision: string): Deplo
   };
 }
 
-const COUNTS: Counts = {
-  requests: 0,
-  serverErrors: 0,
-  fasterThan: {},
-  logins: 0,
-  loginFailures: 0,
-  databaseErrors: 0,
-  complaints: 0,
-  dataLoss: 0,
-};
+const COUNTS = counts();
 
 const REQUESTS = 10_000;
 
