@@ -7,6 +7,7 @@ import type { Database } from './db/database.ts';
 import { countActiveSessions } from './db/sessions.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { poll } from './poll.ts';
 
 const EVERY_MS = 15_000;
 /** Beyond so many organizations the gauge counts the first ones only: a dashboard figure must not become a load. */
@@ -24,18 +25,10 @@ export const refreshActiveSessions = async (database: Database, metrics: Metrics
 };
 
 /** Returns the function that stops it. A failed round keeps the last value. */
-export const startMetricsRefresh = (database: Database, metrics: Metrics, log: Log): (() => void) => {
-  let timer: NodeJS.Timeout | undefined;
-  let isStopped = false;
-  const round = async (): Promise<void> => {
+export const startMetricsRefresh = (database: Database, metrics: Metrics, log: Log): (() => void) =>
+  poll(async () => {
     await refreshActiveSessions(database, metrics, Date.now()).catch((error: unknown) =>
       log.debug({ error }, 'gauges keep their last value'),
     );
-    if (!isStopped) timer = setTimeout(() => void round(), EVERY_MS * (0.8 + Math.random() * 0.4));
-  };
-  void round();
-  return () => {
-    isStopped = true;
-    clearTimeout(timer);
-  };
-};
+    return EVERY_MS;
+  });

@@ -99,7 +99,7 @@ export class Doorbells {
   }
 
   knows(key: string): boolean {
-    return [...this.#rollouts.entries()].some(([known]) => known === key);
+    return this.#rollouts.has(key);
   }
 
   /** Percent of the users that this rollout has reached, as far as the watch has heard; undefined where there is none. */

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { ALERT_HOOK_PATH, type AlertHookOptions, answerAlerts } from './alert-hook.ts';
 import type { Answer } from './answer.ts';
-import { answerPercentage, isPercentagePath, type PercentageOptions } from './percentage.ts';
+import { answerPercentage, type PercentageOptions, rolloutOf } from './percentage.ts';
 
 export interface Vitals {
   /** Reasons why this process should be restarted; empty when alive. */
@@ -51,7 +51,8 @@ async function answer(request: http.IncomingMessage, vitals: Vitals): Promise<An
   if (path === '/livez') return verdict(vitals.livez());
   if (path === '/readyz') return verdict(vitals.readyz());
   if (path === ALERT_HOOK_PATH) return await answerAlerts(vitals.alerts, request);
-  if (isPercentagePath(path)) return answerPercentage(vitals.percentages, request.method, path);
+  const rollout = rolloutOf(path);
+  if (rollout !== undefined) return answerPercentage(vitals.percentages, request.method, rollout);
   if (path !== '/metrics') return { status: 404, headers: PLAIN, body: 'not found\n' };
   vitals.refresh();
   const headers = { 'content-type': vitals.registry.contentType };

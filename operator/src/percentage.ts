@@ -15,18 +15,18 @@ export interface PercentageOptions {
 
 const PATH = /^\/rollouts\/([a-z0-9.-]{1,253})\/([a-z0-9.-]{1,253})\/percentage$/;
 
-export function isPercentagePath(path: string): boolean {
-  return PATH.test(path);
+/** The rollout, as `namespace/name`, whose percentage this path asks for; undefined for any other path. */
+export function rolloutOf(path: string): string | undefined {
+  const [, namespace, name] = PATH.exec(path) ?? [];
+  return namespace === undefined ? undefined : `${namespace}/${name}`;
 }
 
 /** 200 with `{"percentage": 25}`, 404, 405 or 503. */
-export function answerPercentage(options: PercentageOptions, method: string | undefined, path: string): Answer {
+export function answerPercentage(options: PercentageOptions, method: string | undefined, rollout: string): Answer {
   if (method !== 'GET' && method !== 'HEAD') return NOT_GET;
   if (!options.isLeading()) return NOT_LEADING;
-  const [, namespace, name] = PATH.exec(path) ?? [];
-  const percentage = options.percentageOf(`${namespace}/${name}`);
-  if (percentage === undefined)
-    return problem(404, 'unknown-rollout', `no AuthRollout ${namespace}/${name} with a status`);
+  const percentage = options.percentageOf(rollout);
+  if (percentage === undefined) return problem(404, 'unknown-rollout', `no AuthRollout ${rollout} with a status`);
   return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify({ percentage }) };
 }
 

@@ -23,6 +23,7 @@ import {
 } from '../crypto/signing-keys.ts';
 import { type Ask, readSigningKeys, type StoredKey } from '../db/signing-keys.ts';
 import type { Log } from '../log.ts';
+import { poll } from '../poll.ts';
 
 const POLL_MS = 30_000;
 /** A stranger may send key ids that nobody has heard of: they cost one query in this time, whatever their number. */
@@ -95,17 +96,10 @@ export class StoredKeyRing implements KeyRing {
 
   /** Refreshes now and then until the returned function is called. */
   start(): () => void {
-    let timer: NodeJS.Timeout | undefined;
-    let isStopped = false;
-    const round = async (): Promise<void> => {
+    return poll(async () => {
       await this.refresh().catch((error: unknown) => this.#deps.log.debug({ error }, 'signing keys stay as they were'));
-      if (!isStopped) timer = setTimeout(() => void round(), POLL_MS * (0.8 + Math.random() * 0.4));
-    };
-    void round();
-    return () => {
-      isStopped = true;
-      clearTimeout(timer);
-    };
+      return POLL_MS;
+    });
   }
 
   #acceptedWith(lives: readonly KeyLife<StoredKey>[]): ReadonlyMap<string, VerificationKey> {

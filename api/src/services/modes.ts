@@ -9,6 +9,7 @@ import { readInstallation } from '../db/system-config.ts';
 import type { ModeSource } from '../http/mode-gate.ts';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
+import { poll } from '../poll.ts';
 import { effectivePercentage } from './feature-flags.ts';
 import type { RolloutPercentage } from './rollout-percentage.ts';
 
@@ -46,22 +47,13 @@ export const createModes = (deps: ModeDeps): Modes => {
   return { current: () => state, refresh, start: () => follow(refresh, log) };
 };
 
-const follow = (refresh: () => Promise<void>, log: Log): (() => void) => {
-  let timer: NodeJS.Timeout | undefined;
-  let isStopped = false;
-  const round = async (): Promise<void> => {
-    const waitMs = await refresh().then(
+const follow = (refresh: () => Promise<void>, log: Log): (() => void) =>
+  poll(() =>
+    refresh().then(
       () => EVERY_MS,
       (error: unknown) => {
         log.debug({ error }, 'the modes keep their last value');
         return AFTER_FAILURE_MS;
       },
-    );
-    if (!isStopped) timer = setTimeout(() => void round(), waitMs * (0.8 + Math.random() * 0.4));
-  };
-  void round();
-  return () => {
-    isStopped = true;
-    clearTimeout(timer);
-  };
-};
+    ),
+  );

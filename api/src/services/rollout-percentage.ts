@@ -7,6 +7,7 @@
 import { z } from 'zod';
 import type { RolloutFlag } from '../db/system-config.ts';
 import type { Log } from '../log.ts';
+import { poll } from '../poll.ts';
 
 const EVERY_MS = 1_000;
 /** A replica that does not lead says so and hangs up; the next connection may find the leader. */
@@ -43,15 +44,10 @@ export class RolloutPercentage {
     const { rolloutUrl } = this.#deps;
     if (rolloutUrl === undefined) return () => undefined;
     const stop = new AbortController();
-    let timer: NodeJS.Timeout | undefined;
-    const round = async (): Promise<void> => {
-      const waitMs = await this.#ask(rolloutUrl, stop.signal);
-      if (!stop.signal.aborted) timer = setTimeout(() => void round(), waitMs * (0.8 + Math.random() * 0.4));
-    };
-    void round();
+    const stopPolling = poll(() => this.#ask(rolloutUrl, stop.signal));
     return () => {
       stop.abort();
-      clearTimeout(timer);
+      stopPolling();
     };
   }
 
