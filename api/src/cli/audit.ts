@@ -1,11 +1,10 @@
 /**
- * `node api/src/cli/audit.ts verify|checkpoint|retain|export|keys`: the audit chain's commands, for auditors, timers and the chart's jobs.
+ * `latchkey audit verify|checkpoint|retain|export|keys`: the audit chain's commands, for auditors, timers and the chart's jobs.
  * Exit codes: 0 done and nothing found, 1 something was found or it failed, 2 wrong usage. docs/api/audit.md shows examples.
  */
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
 import type { Client } from 'pg';
 import { z } from 'zod';
 import { auditVariables, readAuditKeys } from '../config/audit.ts';
@@ -18,8 +17,10 @@ import { exportChain, verifyExport } from '../services/audit-export.ts';
 import { cutoffOf, type Retained, retainTenant } from '../services/audit-retention.ts';
 import { signHead } from '../services/audit-sealing.ts';
 import { type ChainReport, verifyChain } from '../services/audit-verification.ts';
+import { type Answer, command, runAlone, UsageError, verbOf } from './command.ts';
+import type { Terminal } from './terminal.ts';
 
-const HELP = `Usage: audit.ts <command> [options]
+const HELP = `Usage: latchkey audit <command> [options]
 
 Commands
   verify       walk along every chain: names rows that were edited, removed, inserted or cut off
@@ -47,11 +48,12 @@ Environment
 Exit codes: 0 nothing found, 1 something found or failed, 2 wrong usage
 `;
 
-class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+const VERBS = ['verify', 'checkpoint', 'retain', 'export', 'keys'] as const;
+
+type Env = Readonly<NodeJS.ProcessEnv>;
 
 interface Options {
+  readonly env: Env;
   readonly tenant?: string | undefined;
   readonly checkpoints?: string | undefined;
   readonly export?: string | undefined;
@@ -60,26 +62,20 @@ interface Options {
   readonly 'dry-run': boolean;
 }
 
-interface Answer {
-  readonly data: unknown;
-  readonly text: string;
-  readonly isGood: boolean;
-}
-
 const keyVariables = z.object({
   ...auditVariables,
   ENCRYPTION_KEY: tokenVariables.ENCRYPTION_KEY,
   ENCRYPTION_KEYS_PREVIOUS: tokenVariables.ENCRYPTION_KEYS_PREVIOUS,
 });
 
-const readKeys = (): AuditKeys => {
-  const parsed = keyVariables.safeParse(process.env);
+const readKeys = (env: Env): AuditKeys => {
+  const parsed = keyVariables.safeParse(env);
   if (parsed.success) return createAuditKeys(readAuditKeys(parsed.data));
   throw new UsageError(parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`).join('; '));
 };
 
-const withDatabase = (work: (client: Client) => Promise<Answer>, asOwner = false): Promise<Answer> => {
-  const { DATABASE_URL: application, MIGRATION_DATABASE_URL: owner } = process.env;
+const withDatabase = (env: Env, work: (client: Client) => Promise<Answer>, asOwner = false): Promise<Answer> => {
+  const { DATABASE_URL: application, MIGRATION_DATABASE_URL: owner } = env;
   const url = asOwner ? (owner ?? application) : (application ?? owner);
   if (url === undefined) throw new UsageError(`set ${asOwner ? 'MIGRATION_DATABASE_URL' : 'DATABASE_URL'}`);
   return withOwner(url, work);
@@ -136,8 +132,8 @@ const verifyFile = async (options: Options, file: string): Promise<Answer> => {
 
 const runVerify = (options: Options): Promise<Answer> => {
   if (options.export !== undefined) return verifyFile(options, options.export);
-  const keys = readKeys();
-  return withDatabase(async (client) => {
+  const keys = readKeys(options.env);
+  return withDatabase(options.env, async (client) => {
     const outside = await readKept(options.checkpoints, keys.publicKeys);
     const reports: ChainReport[] = [];
     for (const tenantId of await tenantsOf(client, options.tenant)) {
@@ -154,8 +150,8 @@ const runVerify = (options: Options): Promise<Answer> => {
 };
 
 const runCheckpoint = (options: Options): Promise<Answer> => {
-  const keys = readKeys();
-  return withDatabase(async (client) => {
+  const keys = readKeys(options.env);
+  return withDatabase(options.env, async (client) => {
     const statements: string[] = [];
     for (const tenantId of await tenantsOf(client, options.tenant)) {
       const about = { tenantId, nowMs: Date.now() };
@@ -172,47 +168,51 @@ const sayRetained = ({ tenantId, outcome, deletedSeals }: Retained): string =>
 const runRetain = (options: Options): Promise<Answer> => {
   const days = Number(options.days);
   if (!Number.isInteger(days) || days < 365) throw new UsageError('--days is a whole number of at least 365');
-  const keys = readKeys();
+  const keys = readKeys(options.env);
   const before = cutoffOf(Date.now(), days);
   if (options['dry-run']) {
     return Promise.resolve({ data: { before }, text: `would drop whole months before ${before}`, isGood: true });
   }
-  return withDatabase(async (client) => {
-    const retained: Retained[] = [];
-    for (const tenantId of await tenantsOf(client, undefined)) {
-      const cut = { tenantId, before, nowMs: Date.now() };
-      retained.push(await asTenant(client, { tenantId, mode: 'write' }, (tx) => retainTenant(tx, keys, cut)));
-    }
-    const isGood = retained.every(({ outcome }) => outcome !== 'waits');
-    const drop = 'SELECT * FROM latchkey.drop_audit_partitions($1) AS name';
-    const dropped = isGood ? (await client.query<{ name: string }>(drop, [before])).rows.map(({ name }) => name) : [];
-    await client.query('SELECT latchkey.ensure_audit_partitions(3)');
-    const text = [...retained.map(sayRetained), `dropped ${dropped.join(', ') || 'no month'}`].join('\n');
-    return { data: { before, retained, dropped }, text, isGood };
-  }, true);
+  return withDatabase(
+    options.env,
+    async (client) => {
+      const retained: Retained[] = [];
+      for (const tenantId of await tenantsOf(client, undefined)) {
+        const cut = { tenantId, before, nowMs: Date.now() };
+        retained.push(await asTenant(client, { tenantId, mode: 'write' }, (tx) => retainTenant(tx, keys, cut)));
+      }
+      const isGood = retained.every(({ outcome }) => outcome !== 'waits');
+      const drop = 'SELECT * FROM latchkey.drop_audit_partitions($1) AS name';
+      const dropped = isGood ? (await client.query<{ name: string }>(drop, [before])).rows.map(({ name }) => name) : [];
+      await client.query('SELECT latchkey.ensure_audit_partitions(3)');
+      const text = [...retained.map(sayRetained), `dropped ${dropped.join(', ') || 'no month'}`].join('\n');
+      return { data: { before, retained, dropped }, text, isGood };
+    },
+    true,
+  );
 };
 
 /** Straight to standard output: a chain can be longer than the memory. */
-const runExport = (options: Options): Promise<Answer> => {
+const runExport = (options: Options, terminal: Terminal): Promise<Answer> => {
   if (options.tenant === undefined) throw new UsageError('export needs --tenant');
-  const keys = readKeys();
-  return withDatabase(async (client) => {
+  const keys = readKeys(options.env);
+  return withDatabase(options.env, async (client) => {
     const [tenantId = ''] = await tenantsOf(client, options.tenant);
-    const write = (text: string): Promise<void> =>
-      new Promise((resolve, reject) => process.stdout.write(text, (error) => (error ? reject(error) : resolve())));
     const about = { tenantId, nowMs: Date.now() };
-    await asTenant(client, { tenantId, mode: 'snapshot' }, (tx) => exportChain(tx, keys, about, write));
+    await asTenant(client, { tenantId, mode: 'snapshot' }, (tx) =>
+      exportChain(tx, keys, about, (text) => terminal.write(text)),
+    );
     return { data: undefined, text: '', isGood: true };
   });
 };
 
-const runKeys = async (): Promise<Answer> => {
-  const jwks = toJwks(readKeys().publicKeys);
+const runKeys = async (options: Options): Promise<Answer> => {
+  const jwks = toJwks(readKeys(options.env).publicKeys);
   return { data: jwks, text: JSON.stringify(jwks), isGood: true };
 };
 
-const run = (command: string | undefined, options: Options): Promise<Answer> => {
-  switch (command) {
+const run = (verb: (typeof VERBS)[number], options: Options, terminal: Terminal): Promise<Answer> => {
+  switch (verb) {
     case 'verify':
       return runVerify(options);
     case 'checkpoint':
@@ -220,46 +220,26 @@ const run = (command: string | undefined, options: Options): Promise<Answer> => 
     case 'retain':
       return runRetain(options);
     case 'export':
-      return runExport(options);
+      return runExport(options, terminal);
     case 'keys':
-      return runKeys();
-    case undefined:
-      throw new UsageError('a command is needed');
-    default:
-      throw new UsageError(`there is no command ${command}`);
+      return runKeys(options);
   }
 };
 
-const OPTIONS = {
-  tenant: { type: 'string' },
-  checkpoints: { type: 'string' },
-  export: { type: 'string' },
-  'public-key': { type: 'string' },
-  days: { type: 'string', default: '365' },
-  'dry-run': { type: 'boolean', default: false },
-  output: { type: 'string', short: 'o', default: 'text' },
-  help: { type: 'boolean', short: 'h', default: false },
-} as const;
+export const audit = command({
+  name: 'audit',
+  help: HELP,
+  verbs: VERBS,
+  options: {
+    tenant: { type: 'string' },
+    checkpoints: { type: 'string' },
+    export: { type: 'string' },
+    'public-key': { type: 'string' },
+    days: { type: 'string', default: '365' },
+    'dry-run': { type: 'boolean', default: false },
+  },
+  work: async ({ operands, values, terminal }) =>
+    run(verbOf(VERBS, operands[0]), { ...values, env: terminal.env }, terminal),
+});
 
-const main = async (): Promise<number> => {
-  try {
-    const { values, positionals } = parseArgs({ allowPositionals: true, options: OPTIONS });
-    if (values.help) {
-      process.stdout.write(HELP);
-      return 0;
-    }
-    if (values.output !== 'text' && values.output !== 'json') throw new UsageError('--output is text or json');
-    const { data, text, isGood } = await run(positionals[0], values);
-    if (data !== undefined)
-      process.stdout.write(`${values.output === 'json' ? JSON.stringify(data, null, 2) : text}\n`);
-    return isGood ? 0 : 1;
-  } catch (error) {
-    const isUsage = error instanceof UsageError || (error instanceof TypeError && 'code' in error);
-    const message = error instanceof Error ? error.message : 'failed';
-    process.stderr.write(`audit: ${message.replaceAll(/\b\w+:\/\/[^\s@/]+@/g, '[address]@')}\n`);
-    if (isUsage) process.stderr.write('\nSee audit.ts --help\n');
-    return isUsage ? 2 : 1;
-  }
-};
-
-process.exitCode = await main();
+if (import.meta.main) await runAlone(audit);

@@ -1,12 +1,12 @@
 /**
- * `node api/src/cli/cache.ts clear`: empties what this service keeps in Redis. Nobody is logged out by it, since PostgreSQL is the truth; the
+ * `latchkey cache clear`: empties what this service keeps in Redis. Nobody is logged out by it, since PostgreSQL is the truth; the
  * next request of each session asks there. Revocations stay, and rate-limit counters unless they are asked for: without them a guesser begins afresh.
  * Exit codes: 0 done, 1 failed, 2 wrong usage.
  */
-import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
+import { command, runAlone, UsageError, verbOf } from './command.ts';
 
-const HELP = `Usage: cache.ts clear [options]
+const HELP = `Usage: latchkey cache clear [options]
 
 Deletes the keys that begin with latchkey: and nothing else of that Redis. Sessions live on; ended ones stay ended.
 
@@ -29,9 +29,7 @@ const ENDED = 'ended';
 const BATCH = 500;
 const CONNECT_MS = 5_000;
 
-class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+const VERBS = ['clear'] as const;
 
 interface Cleared {
   readonly deleted: number;
@@ -78,43 +76,20 @@ const withRedis = async <T>(url: string, work: (redis: Redis) => Promise<T>): Pr
   }
 };
 
-const run = async (): Promise<string> => {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      limits: { type: 'boolean', default: false },
-      'dry-run': { type: 'boolean', default: false },
-      output: { type: 'string', short: 'o', default: 'text' },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
-  if (values.help) return HELP;
-  if (positionals[0] !== 'clear') throw new UsageError('the command is clear');
-  if (values.output !== 'text' && values.output !== 'json') throw new UsageError('--output is text or json');
-  const url = process.env['REDIS_URL'];
-  if (url === undefined || !/^rediss?:\/\//.test(url)) throw new UsageError('set REDIS_URL to redis:// or rediss://');
-  const isDryRun = values['dry-run'];
-  const cleared = await withRedis(url, (redis) => clear(redis, { withLimits: values.limits, isDryRun }));
-  if (values.output === 'json') return `${JSON.stringify({ ...cleared, isDryRun }, null, 2)}\n`;
-  const kept = cleared.kept === 0 ? '' : `, ${cleared.kept} revocations and rate-limit counters kept`;
-  return `${isDryRun ? 'would delete' : 'deleted'} ${cleared.deleted} keys${kept}\n`;
-};
+export const cache = command({
+  name: 'cache',
+  help: HELP,
+  verbs: VERBS,
+  options: { limits: { type: 'boolean', default: false }, 'dry-run': { type: 'boolean', default: false } },
+  work: async ({ operands, values: { limits, 'dry-run': isDryRun }, terminal }) => {
+    verbOf(VERBS, operands[0]);
+    const url = terminal.env['REDIS_URL'];
+    if (url === undefined || !/^rediss?:\/\//.test(url)) throw new UsageError('set REDIS_URL to redis:// or rediss://');
+    const cleared = await withRedis(url, (redis) => clear(redis, { withLimits: limits, isDryRun }));
+    const kept = cleared.kept === 0 ? '' : `, ${cleared.kept} revocations and rate-limit counters kept`;
+    const text = `${isDryRun ? 'would delete' : 'deleted'} ${cleared.deleted} keys${kept}`;
+    return { data: { ...cleared, isDryRun }, text, isGood: true };
+  },
+});
 
-/** Without the address, which may hold a password. */
-const describe = (error: unknown): string => {
-  const message = error instanceof Error ? error.message : 'failed';
-  return message.replaceAll(/\b\w+:\/\/[^\s@/]+@/g, '[address]@');
-};
-
-const main = async (): Promise<number> => {
-  try {
-    process.stdout.write(await run());
-    return 0;
-  } catch (error) {
-    const isUsage = error instanceof UsageError || (error instanceof TypeError && 'code' in error);
-    process.stderr.write(`cache: ${describe(error)}\n${isUsage ? '\nSee cache.ts --help\n' : ''}`);
-    return isUsage ? 2 : 1;
-  }
-};
-
-process.exitCode = await main();
+if (import.meta.main) await runAlone(cache);

@@ -1,14 +1,12 @@
 /**
- * `node api/src/cli/db.ts migrate|status|verify|import-profiles|rollback`: the schema's commands, for people and for the chart's job.
- * Exit codes: 0 done, 1 failed or a check did not pass, 2 wrong usage.
+ * `latchkey db migrate|status|verify|import-profiles|rollback`: the schema's commands, for people and for the chart's job, which starts this file by
+ * itself. Exit codes: 0 done, 1 failed or a check did not pass, 2 wrong usage.
  */
-import { parseArgs } from 'node:util';
 import type { Client } from 'pg';
 import { ensureLoginRole } from '../db/login-role.ts';
 import {
   type Check,
   importProfiles,
-  MigrationError,
   migrate,
   migrationStatus,
   rehearse,
@@ -16,8 +14,9 @@ import {
   verify,
   withOwner,
 } from '../db/migrate.ts';
+import { type Answer, command, runAlone, UsageError, verbOf } from './command.ts';
 
-const HELP = `Usage: db.ts <command> [options]
+const HELP = `Usage: latchkey db <command> [options]
 
 Commands
   migrate    apply what is pending; safe to run from several pods at once
@@ -40,19 +39,13 @@ Environment
 Exit codes: 0 done, 1 failed, 2 wrong usage
 `;
 
-class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+const VERBS = ['migrate', 'status', 'verify', 'import-profiles', 'rollback'] as const;
 
-interface Answer {
-  readonly data: unknown;
-  readonly text: string;
-  readonly isGood: boolean;
-}
+type Env = Readonly<NodeJS.ProcessEnv>;
 
-const runMigrate = async (client: Client): Promise<Answer> => {
+const runMigrate = async (client: Client, env: Env): Promise<Answer> => {
   const applied = await migrate(client);
-  const { DATABASE_URL: application, MIGRATION_DATABASE_URL: owner } = process.env;
+  const { DATABASE_URL: application, MIGRATION_DATABASE_URL: owner } = env;
   const hasOwnRole =
     application !== undefined && owner !== undefined && new URL(application).username !== new URL(owner).username;
   const role = hasOwnRole ? await ensureLoginRole(client, application) : undefined;
@@ -106,15 +99,15 @@ interface Flags {
   readonly 'dry-run': boolean;
 }
 
-const run = (command: string | undefined, { yes, 'dry-run': isRehearsal }: Flags): Promise<Answer> => {
-  const url = process.env['MIGRATION_DATABASE_URL'] ?? process.env['DATABASE_URL'];
+const run = (verb: (typeof VERBS)[number], { yes, 'dry-run': isRehearsal }: Flags, env: Env): Promise<Answer> => {
+  const url = env['MIGRATION_DATABASE_URL'] ?? env['DATABASE_URL'];
   const withUrl = (work: (client: Client) => Promise<Answer>): Promise<Answer> => {
     if (url === undefined) throw new UsageError('set MIGRATION_DATABASE_URL (or DATABASE_URL) to the database');
     return withOwner(url, work);
   };
-  switch (command) {
+  switch (verb) {
     case 'migrate':
-      return withUrl(isRehearsal ? runRehearsal : runMigrate);
+      return withUrl(isRehearsal ? runRehearsal : (client) => runMigrate(client, env));
     case 'status':
       return withUrl(runStatus);
     case 'verify':
@@ -123,45 +116,15 @@ const run = (command: string | undefined, { yes, 'dry-run': isRehearsal }: Flags
       return withUrl((client) => runRollback(client, yes));
     case 'import-profiles':
       return withUrl(runImport);
-    case undefined:
-      throw new UsageError('a command is needed');
-    default:
-      throw new UsageError(`there is no command ${command}`);
   }
 };
 
-/** A sentence for people, without connection strings; the database's own sentence is the useful one. */
-const describe = (error: unknown): string => {
-  if (!(error instanceof Error)) return 'failed';
-  const cause = error instanceof MigrationError && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  const message = error instanceof AggregateError ? error.errors.map(describe).join('; ') : error.message;
-  return `${message}${cause}`.replaceAll(/\b\w+:\/\/[^\s@/]+@/g, '[address]@');
-};
+export const db = command({
+  name: 'db',
+  help: HELP,
+  verbs: VERBS,
+  options: { yes: { type: 'boolean', default: false }, 'dry-run': { type: 'boolean', default: false } },
+  work: async ({ operands, values, terminal }) => run(verbOf(VERBS, operands[0]), values, terminal.env),
+});
 
-const main = async (): Promise<number> => {
-  try {
-    const { values, positionals } = parseArgs({
-      allowPositionals: true,
-      options: {
-        yes: { type: 'boolean', default: false },
-        'dry-run': { type: 'boolean', default: false },
-        output: { type: 'string', short: 'o', default: 'text' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    if (values.help) {
-      process.stdout.write(HELP);
-      return 0;
-    }
-    if (values.output !== 'text' && values.output !== 'json') throw new UsageError('--output is text or json');
-    const answer = await run(positionals[0], values);
-    process.stdout.write(`${values.output === 'json' ? JSON.stringify(answer.data, null, 2) : answer.text}\n`);
-    return answer.isGood ? 0 : 1;
-  } catch (error) {
-    const isUsage = error instanceof UsageError || (error instanceof TypeError && 'code' in error);
-    process.stderr.write(`db: ${describe(error)}\n${isUsage ? '\nSee db.ts --help\n' : ''}`);
-    return isUsage ? 2 : 1;
-  }
-};
-
-process.exitCode = await main();
+if (import.meta.main) await runAlone(db);

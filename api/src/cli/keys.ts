@@ -1,8 +1,7 @@
 /**
- * `node api/src/cli/keys.ts list|rotate|retire`: the keys that sign access tokens. Servers see a change within half a minute, and at once when
+ * `latchkey keys list|rotate|retire`: the keys that sign access tokens. Servers see a change within half a minute, and at once when
  * they meet a token of a key that they do not know. Exit codes: 0 done, 1 failed, 2 wrong usage.
  */
-import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { tokenVariables } from '../config/tokens.ts';
 import { keyLives } from '../core/key-states.ts';
@@ -11,8 +10,9 @@ import { createSigningKeys, generatePrivateKey, jwkOf, thumbprint } from '../cry
 import { withOwner } from '../db/migrate.ts';
 import { type Ask, insertSigningKey, readSigningKeys, retireSigningKey } from '../db/signing-keys.ts';
 import { keyContext, OVERLAP_MS } from '../services/key-ring.ts';
+import { type Answer, command, runAlone, UsageError, verbOf } from './command.ts';
 
-const HELP = `Usage: keys.ts <command> [options]
+const HELP = `Usage: latchkey keys <command> [options]
 
 Commands
   list              every key, what it does now and until when
@@ -32,7 +32,7 @@ Environment
   ENCRYPTION_KEY            what the servers have: a private key is stored encrypted (rotate)
   JWT_PRIVATE_KEY           optional: lists the configured key too, and lets it be retired
 
-A key that leaked: keys.ts rotate --now, then keys.ts retire <its id>.
+A key that leaked: latchkey keys rotate --now, then latchkey keys retire <its id>.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage
 `;
@@ -41,16 +41,12 @@ const DEFAULT_ACTIVATE_SECONDS = 600;
 /** Two polls of the slowest server (services/key-ring.ts). */
 const MIN_ACTIVATE_SECONDS = 60;
 
-class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+const VERBS = ['list', 'rotate', 'retire'] as const;
 
-interface Answer {
-  readonly data: unknown;
-  readonly text: string;
-}
+type Env = Readonly<NodeJS.ProcessEnv>;
 
 interface Options {
+  readonly env: Env;
   readonly activatesInSeconds: number;
   readonly isDryRun: boolean;
 }
@@ -58,23 +54,25 @@ interface Options {
 const configured = z.object({ JWT_PRIVATE_KEY: tokenVariables.JWT_PRIVATE_KEY });
 
 /** The configured key, where this command was given it. */
-const configuredKey = () => {
-  const read = configured.safeParse(process.env);
+const configuredKey = (env: Env) => {
+  const read = configured.safeParse(env);
   return read.success ? createSigningKeys(read.data.JWT_PRIVATE_KEY) : undefined;
 };
 
-const readBoxes = (): SealedBoxes => {
-  const read = tokenVariables.ENCRYPTION_KEY.safeParse(process.env['ENCRYPTION_KEY']);
+const readBoxes = (env: Env): SealedBoxes => {
+  const read = tokenVariables.ENCRYPTION_KEY.safeParse(env['ENCRYPTION_KEY']);
   if (!read.success)
     throw new UsageError('set ENCRYPTION_KEY to what the servers have: base64 of at least 32 random bytes');
   return createSealedBoxes(read.data);
 };
 
+const good = (data: unknown, text: string): Answer => ({ data, text, isGood: true });
+
 const isoTime = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString());
 
-const runList = async (ask: Ask): Promise<Answer> => {
+const runList = async (ask: Ask, env: Env): Promise<Answer> => {
   const lives = keyLives(await readSigningKeys(ask), OVERLAP_MS, Date.now());
-  const own = configuredKey()?.keyId;
+  const own = configuredKey(env)?.keyId;
   const stored = lives.map(({ key, state, signsUntilMs }) => ({
     keyId: key.keyId,
     state,
@@ -100,40 +98,42 @@ const runList = async (ask: Ask): Promise<Answer> => {
   return {
     data: { keys },
     text: keys.length === 0 ? 'no key is stored: the configured one signs' : [header, ...text].join('\n'),
+    isGood: true,
   };
 };
 
-const runRotate = async (ask: Ask, { activatesInSeconds, isDryRun }: Options): Promise<Answer> => {
-  const boxes = readBoxes();
+const runRotate = async (ask: Ask, { activatesInSeconds, isDryRun, env }: Options): Promise<Answer> => {
+  const boxes = readBoxes(env);
   const privateKey = generatePrivateKey();
   const publicJwk = jwkOf(privateKey);
   const keyId = thumbprint(privateKey);
   const when = activatesInSeconds === 0 ? 'now' : `in ${activatesInSeconds} s`;
-  if (isDryRun)
-    return { data: { isDryRun, activatesInSeconds }, text: `would publish a new key now and sign with it ${when}` };
+  if (isDryRun) return good({ isDryRun, activatesInSeconds }, `would publish a new key now and sign with it ${when}`);
   const sealedPrivateKey = boxes.seal(
     privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     keyContext(keyId),
   );
   const isNew = await insertSigningKey(ask, { keyId, publicJwk, sealedPrivateKey, activatesInSeconds });
   if (!isNew) throw new Error('another key is published and waits for its turn: let it become active, or retire it');
-  return { data: { keyId, activatesInSeconds }, text: `published ${keyId}; it signs ${when}` };
+  return good({ keyId, activatesInSeconds }, `published ${keyId}; it signs ${when}`);
 };
 
-const runRetire = async (ask: Ask, keyId: string | undefined, { isDryRun }: Options): Promise<Answer> => {
-  if (keyId === undefined) throw new UsageError('retire needs a key id; see keys.ts list');
-  const own = configuredKey();
+const runRetire = async (ask: Ask, keyId: string | undefined, { isDryRun, env }: Options): Promise<Answer> => {
+  if (keyId === undefined) throw new UsageError('retire needs a key id; see latchkey keys list');
+  const own = configuredKey(env);
   const ownJwk = own?.keyId === keyId ? jwkOf(own.privateKey) : undefined;
   const isKnown = ownJwk !== undefined || (await readSigningKeys(ask)).some((key) => key.keyId === keyId);
   if (!isKnown) throw new Error(`there is no key ${keyId}`);
-  if (isDryRun)
-    return { data: { isDryRun, keyId }, text: `would retire ${keyId}: its tokens would be refused at once` };
+  if (isDryRun) return good({ isDryRun, keyId }, `would retire ${keyId}: its tokens would be refused at once`);
   await retireSigningKey(ask, keyId, ownJwk);
-  return { data: { keyId }, text: `retired ${keyId}: its tokens are refused, and their clients refresh` };
+  return good({ keyId }, `retired ${keyId}: its tokens are refused, and their clients refresh`);
 };
 
-const run = ([command, keyId, ...rest]: readonly string[], options: Options): Promise<Answer> => {
-  const url = process.env['MIGRATION_DATABASE_URL'] ?? process.env['DATABASE_URL'];
+const run = (words: readonly string[], options: Options): Promise<Answer> => {
+  const { env } = options;
+  const [word, keyId, ...rest] = words;
+  const verb = verbOf(VERBS, word);
+  const url = env['MIGRATION_DATABASE_URL'] ?? env['DATABASE_URL'];
   const inTransaction = (work: (ask: Ask) => Promise<Answer>): Promise<Answer> => {
     if (url === undefined) throw new UsageError('set MIGRATION_DATABASE_URL (or DATABASE_URL) to the database');
     return withOwner(url, async (client) => {
@@ -145,18 +145,14 @@ const run = ([command, keyId, ...rest]: readonly string[], options: Options): Pr
       return answer;
     });
   };
-  if (rest.length > 0 || (keyId !== undefined && command !== 'retire')) throw new UsageError('too many arguments');
-  switch (command) {
+  if (rest.length > 0 || (keyId !== undefined && verb !== 'retire')) throw new UsageError('too many arguments');
+  switch (verb) {
     case 'list':
-      return inTransaction(runList);
+      return inTransaction((ask) => runList(ask, env));
     case 'rotate':
       return inTransaction((ask) => runRotate(ask, options));
     case 'retire':
       return inTransaction((ask) => runRetire(ask, keyId, options));
-    case undefined:
-      throw new UsageError('a command is needed');
-    default:
-      throw new UsageError(`there is no command ${command}`);
   }
 };
 
@@ -169,38 +165,21 @@ const readSeconds = (text: string | undefined, isNow: boolean): number => {
   return seconds;
 };
 
-/** A sentence for people, without connection strings. */
-const describe = (error: unknown): string => {
-  const message = error instanceof Error ? error.message : 'failed';
-  return (message || 'the database cannot be reached').replaceAll(/\b\w+:\/\/[^\s@/]+@/g, '[address]@');
-};
+export const keys = command({
+  name: 'keys',
+  help: HELP,
+  verbs: VERBS,
+  options: {
+    'activate-in': { type: 'string' },
+    now: { type: 'boolean', default: false },
+    'dry-run': { type: 'boolean', default: false },
+  },
+  work: async ({ operands, values, terminal: { env } }) =>
+    run(operands, {
+      env,
+      activatesInSeconds: readSeconds(values['activate-in'], values.now),
+      isDryRun: values['dry-run'],
+    }),
+});
 
-const main = async (): Promise<number> => {
-  try {
-    const { values, positionals } = parseArgs({
-      allowPositionals: true,
-      options: {
-        'activate-in': { type: 'string' },
-        now: { type: 'boolean', default: false },
-        'dry-run': { type: 'boolean', default: false },
-        output: { type: 'string', short: 'o', default: 'text' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    if (values.help) {
-      process.stdout.write(HELP);
-      return 0;
-    }
-    if (values.output !== 'text' && values.output !== 'json') throw new UsageError('--output is text or json');
-    const activatesInSeconds = readSeconds(values['activate-in'], values.now);
-    const answer = await run(positionals, { activatesInSeconds, isDryRun: values['dry-run'] });
-    process.stdout.write(`${values.output === 'json' ? JSON.stringify(answer.data, null, 2) : answer.text}\n`);
-    return 0;
-  } catch (error) {
-    const isUsage = error instanceof UsageError || (error instanceof TypeError && 'code' in error);
-    process.stderr.write(`keys: ${describe(error)}\n${isUsage ? '\nSee keys.ts --help\n' : ''}`);
-    return isUsage ? 2 : 1;
-  }
-};
-
-process.exitCode = await main();
+if (import.meta.main) await runAlone(keys);

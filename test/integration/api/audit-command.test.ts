@@ -191,7 +191,7 @@ describe('the audit command', () => {
   });
 
   it('explains itself, wrong usage exits 2, and no password is shown', async () => {
-    expect((await run(['--help'])).out).to.match(/^Usage: audit\.ts/);
+    expect((await run(['--help'])).out).to.match(/^Usage: latchkey audit/);
     for (const args of [
       [],
       ['destroy'],
@@ -202,7 +202,7 @@ describe('the audit command', () => {
     ]) {
       const { code, err } = await run(args, env);
       expect(code, args.join(' ')).to.equal(2);
-      expect(err, args.join(' ')).to.match(/^audit: .+\n\nSee audit\.ts --help\n$/s);
+      expect(err, args.join(' ')).to.match(/^audit: .+\n\nSee latchkey audit --help\n$/s);
     }
     const away = await run(['verify'], { ...env, DATABASE_URL: 'postgres://someone:hunter2@127.0.0.1:1/x' });
     expect([away.code, away.err.includes('hunter2')]).to.deep.equal([1, false]);

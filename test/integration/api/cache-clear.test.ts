@@ -72,7 +72,7 @@ describe('clearing the cache', () => {
   });
 
   it('explains itself; wrong usage exits 2, a Redis that is away 1 without its password', async () => {
-    expect((await run(['--help'])).out).to.match(/^Usage: cache\.ts/);
+    expect((await run(['--help'])).out).to.match(/^Usage: latchkey cache/);
     for (const args of [[], ['destroy'], ['clear', '-o', 'xml'], ['clear', '--nope']]) {
       expect((await run(args)).code, args.join(' ')).to.equal(2);
     }

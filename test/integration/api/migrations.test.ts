@@ -204,11 +204,13 @@ describe('migrations', () => {
     });
 
     it('explains itself, and wrong usage exits 2 with a sentence', async () => {
-      expect(await run(['--help'])).to.satisfy(({ code, out }: Run) => code === 0 && out.startsWith('Usage: db.ts'));
+      expect(await run(['--help'])).to.satisfy(
+        ({ code, out }: Run) => code === 0 && out.startsWith('Usage: latchkey db'),
+      );
       for (const args of [[], ['destroy'], ['status', '-o', 'xml'], ['status', '--nope'], ['status']]) {
         const result = await run(args);
         expect(result.code, args.join(' ')).to.equal(2);
-        expect(result.err, args.join(' ')).to.match(/^db: .+\n\nSee db\.ts --help\n$/s);
+        expect(result.err, args.join(' ')).to.match(/^db: .+\n\nSee latchkey db --help\n$/s);
       }
     });
 

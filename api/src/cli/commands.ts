@@ -1,0 +1,29 @@
+/** Every command of `latchkey`. A new one is a file beside this that exports a `Command` (command.ts), and one entry here. Read by latchkey.ts. */
+import type { Command } from './command.ts';
+
+export interface Entry {
+  readonly name: string;
+  readonly summary: string;
+  /** Loaded when it is called: what one command imports costs the others nothing. */
+  readonly load: () => Promise<Command>;
+}
+
+export const COMMANDS: readonly Entry[] = [
+  {
+    name: 'audit',
+    summary: 'verify, checkpoint, export or retain the audit trail',
+    load: async () => (await import('./audit.ts')).audit,
+  },
+  { name: 'cache', summary: 'empty our part of Redis', load: async () => (await import('./cache.ts')).cache },
+  {
+    name: 'db',
+    summary: 'migrate, verify or roll back the schema',
+    load: async () => (await import('./db.ts')).db,
+  },
+  { name: 'keys', summary: 'list, rotate or retire signing keys', load: async () => (await import('./keys.ts')).keys },
+  {
+    name: 'completion',
+    summary: 'a script that completes commands and options: bash, zsh or fish',
+    load: async () => (await import('./completion.ts')).completion,
+  },
+];
