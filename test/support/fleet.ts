@@ -37,7 +37,8 @@ const rollouts = z.object({
   ),
 });
 
-const TICK_MS = 500;
+/** A list of two thousand Deployments costs the apiserver as much as some adoptions do. */
+const TICK_MS = 2_000;
 const AT_ONCE = 16;
 
 export class Fleet {
@@ -50,6 +51,8 @@ export class Fleet {
   readonly #alive = new Set<string>();
   /** Names of the rollouts whose canary fails half of its requests. */
   readonly sick = new Set<string>();
+  /** Names of the rollouts that have a new version: only their canaries have traffic. */
+  readonly #released = new Set<string>();
   #addresses = new Map<string, string>();
   #startedAt = performance.now();
   #sickSince = new Map<string, number>();
@@ -104,6 +107,7 @@ export class Fleet {
   /** A new version for each of these. */
   async release(names: readonly string[]): Promise<void> {
     await eachOf(names, async (name) => {
+      this.#released.add(name);
       const change = [{ op: 'replace', path: '/spec/template/spec/containers/0/image', value: 'latchkey/api:v2' }];
       await this.#server.request(
         'PATCH',
@@ -231,11 +235,15 @@ export class Fleet {
     );
   }
 
-  /** Forty requests a second since the beginning; half of them fail on a sick canary from the moment that it fell sick. */
+  /**
+   * Forty requests a second since the beginning, but none at a canary that has no new version: its weight is 0. Half of them fail on a sick
+   * canary from the moment that it fell sick.
+   */
   #exposition(address: string): string {
     const deployment = this.#addresses.get(address.replace('::ffff:', '')) ?? '';
     const now = performance.now();
-    const requests = Math.floor((now - this.#startedAt) / 25);
+    const isServed = deployment.endsWith('-stable') || this.#released.has(deployment);
+    const requests = isServed ? Math.floor((now - this.#startedAt) / 25) : 0;
     if (this.sick.has(deployment) && !this.#sickSince.has(deployment)) this.#sickSince.set(deployment, now);
     const errors = Math.floor((now - (this.#sickSince.get(deployment) ?? now)) / 50);
     return [
