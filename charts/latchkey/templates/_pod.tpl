@@ -59,6 +59,35 @@
       {{- end }}
 {{- end }}
 
+{{/* The API's secrets by reference. */}}
+{{- define "latchkey.secretsEnv" -}}
+{{- $secret := include "latchkey.secret" . }}
+{{- range $i, $key := list "DATABASE_URL" "JWT_PRIVATE_KEY" "REFRESH_TOKEN_KEY" "PASSWORD_PEPPER" "ENCRYPTION_KEY" }}
+{{- if $i }}{{ "\n" }}{{ end }}
+{{- include "latchkey.secretEnv" (dict "secret" $secret "key" $key) }}
+{{- end }}
+{{- range $key := list "REDIS_URL" "SMTP_URL" "JWT_VERIFICATION_KEYS" "PASSWORD_PEPPERS_PREVIOUS" "ENCRYPTION_KEYS_PREVIOUS" "SERVICE_KEYS" }}
+{{ include "latchkey.secretEnv" (dict "secret" $secret "key" $key "optional" true) }}
+{{- end }}
+{{- end }}
+
+{{/* It alone sees the owner's URL; the API's it needs to grant that role. */}}
+{{- define "latchkey.migrateContainer" -}}
+- name: migrate
+  image: {{ include "latchkey.image" . }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  command: [node, api/src/cli/db.ts, migrate]
+  env:
+    {{- $secret := include "latchkey.secret" . }}
+    {{- range $key := list "MIGRATION_DATABASE_URL" "DATABASE_URL" }}
+    {{- include "latchkey.secretEnv" (dict "secret" $secret "key" $key) | nindent 4 }}
+    {{- end }}
+  securityContext:
+    {{- include "latchkey.containerSecurityContext" . | nindent 4 }}
+  resources:
+    {{- toYaml .Values.migrate.resources | nindent 4 }}
+{{- end }}
+
 {{/* The restricted Pod Security level and a read-only root. 65532 is the images' user. */}}
 {{- define "latchkey.podSecurityContext" -}}
 runAsNonRoot: true

@@ -133,11 +133,27 @@ const workloadShape = z.looseObject({
 /** A Deployment's spec, parsed. */
 export const workload = (object: KubernetesObject) => workloadShape.parse(object.spec);
 
-/** Every pod spec among the objects: of Deployments and of bare pods. */
+const jobShape = z.looseObject({
+  template: z.looseObject({ metadata: z.looseObject({ labels }), spec: podSpecShape }),
+});
+const cronJobShape = z.looseObject({
+  schedule: z.string(),
+  concurrencyPolicy: z.string(),
+  jobTemplate: z.looseObject({ spec: jobShape }),
+});
+
+/** A Job's spec, parsed. */
+export const job = (object: KubernetesObject) => jobShape.parse(object.spec);
+/** A CronJob's spec, parsed. */
+export const cronJob = (object: KubernetesObject) => cronJobShape.parse(object.spec);
+
+/** Every pod spec among the objects: of Deployments, Jobs, CronJobs and of bare pods. */
 export function podSpecs(objects: readonly KubernetesObject[]): readonly { of: string; spec: PodSpec }[] {
   return objects.flatMap((object) => {
     const of = `${object.kind} ${object.metadata.name}`;
     if (object.kind === 'Deployment') return [{ of, spec: workload(object).template.spec }];
+    if (object.kind === 'Job') return [{ of, spec: job(object).template.spec }];
+    if (object.kind === 'CronJob') return [{ of, spec: cronJob(object).jobTemplate.spec.template.spec }];
     return object.kind === 'Pod' ? [{ of, spec: podSpecShape.parse(object.spec) }] : [];
   });
 }

@@ -14,6 +14,24 @@ const wrong: readonly (readonly [Chart, string, Values, RegExp])[] = [
     { image: { tag: 1.1 } },
     /at '\/image\/tag': got number, want string/,
   ],
+  [
+    'latchkey',
+    'a backup for nobody',
+    { backup: { enabled: true } },
+    /backup\.publicKey is needed: make a pair with `latchkey backup keygen`/,
+  ],
+  [
+    'latchkey',
+    'a private key as the public one',
+    { backup: { publicKey: `lkkey_${'a'.repeat(43)}` } },
+    /at '\/backup\/publicKey'/,
+  ],
+  [
+    'latchkey',
+    'an autoscaler beside a number',
+    { autoscaling: { enabled: true } },
+    /autoscaling\.enabled needs `replicas: null`/,
+  ],
   ['latchkey', 'no pods', { replicas: 0 }, /at '\/replicas': minimum: got 0, want 1/],
   ['latchkey', 'an unknown environment', { config: { environment: 'prod' } }, /'development', 'staging', 'production'/],
   [
