@@ -14,6 +14,11 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'verify, checkpoint, export or retain the audit trail',
     load: async () => (await import('./audit.ts')).audit,
   },
+  {
+    name: 'backup',
+    summary: 'write, list or check backups',
+    load: async () => (await import('./backup.ts')).backup,
+  },
   { name: 'cache', summary: 'empty our part of Redis', load: async () => (await import('./cache.ts')).cache },
   {
     name: 'db',
@@ -21,6 +26,16 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./db.ts')).db,
   },
   { name: 'keys', summary: 'list, rotate or retire signing keys', load: async () => (await import('./keys.ts')).keys },
+  {
+    name: 'drill',
+    summary: 'restore a backup into a database of its own, check it, and drop it',
+    load: async () => (await import('./drill.ts')).drill,
+  },
+  {
+    name: 'restore',
+    summary: 'put a backup into an empty database',
+    load: async () => (await import('./restore.ts')).restore,
+  },
   {
     name: 'completion',
     summary: 'a script that completes commands and options: bash, zsh or fish',

@@ -8,7 +8,7 @@ export interface Terminal {
   /** Asked anew for every picture, since windows change their size. */
   columns(): number;
   /** Resolves when it is written: a pipe that is read slowly holds the writer up. */
-  write(text: string): Promise<void>;
+  write(data: string | Uint8Array): Promise<void>;
   complain(text: string): void;
   /** All of standard input. @throws Error where that is longer than 64 KiB */
   readInput(): Promise<string>;
@@ -30,9 +30,9 @@ const readInput = async (): Promise<string> => {
   return text;
 };
 
-const write = (text: string): Promise<void> =>
+const write = (data: string | Uint8Array): Promise<void> =>
   new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+    process.stdout.write(data, (error) => (error ? reject(error) : resolve()));
   });
 
 export const processTerminal = (): Terminal => {

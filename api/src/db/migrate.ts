@@ -168,13 +168,17 @@ const fileName = ({ version, name }: Pick<MigrationFile, 'version' | 'name'>): s
   `${String(version).padStart(4, '0')}_${name}`;
 
 /**
- * Applies what is pending; returns its names. Migrations that only the database knows belong to a newer release and are left alone.
+ * Applies what is pending, `upTo` a version where one is given; returns its names. Migrations that only the database knows belong to a newer
+ * release and are left alone.
  * @throws MigrationError `migration-changed` | `migration-failed`
  */
-export const migrate = (client: Client): Promise<readonly string[]> =>
+export const migrate = (
+  client: Client,
+  { upTo = Number.POSITIVE_INFINITY }: { readonly upTo?: number } = {},
+): Promise<readonly string[]> =>
   withLock(client, async () => {
     await ensureTable(client);
-    const pending = await readPending(client);
+    const pending = (await readPending(client)).filter(({ version }) => version <= upTo);
     for (const file of pending) {
       await inTransaction(client, `migration ${file.version}`, () => apply(client, file));
     }
