@@ -4,7 +4,9 @@
 -- Roles belong to the whole server, so another database of it may be creating this one at this moment.
 DO $$
 BEGIN
-  CREATE ROLE latchkey_backup NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
+  IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'latchkey_backup') THEN
+    CREATE ROLE latchkey_backup NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
+  END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN
   NULL;
 END $$;
