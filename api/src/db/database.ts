@@ -1,16 +1,16 @@
 /**
  * The connection pool and the one way to a tenant's rows. Made by service.ts; the files beside it hold the statements.
  * A driver's error leaves here as an AppError: `database-unavailable` where trying again may help, `database-read-only`, `invalid-request`
- * where the input cannot be stored, `internal` otherwise. A server that is in trouble is left alone (breaker.ts).
+ * where the input cannot be stored, `internal` otherwise. A server that is in trouble is left alone (../breaker.ts).
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { escapeLiteral, Pool, type PoolClient, type QueryResult } from 'pg';
 import { z } from 'zod';
+import { type Attempt, type Breaker, createBreaker } from '../breaker.ts';
 import { AppError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { currentRequest } from '../request-scope.ts';
-import { type Attempt, type Breaker, createBreaker } from './breaker.ts';
 import { connectionOf } from './connection.ts';
 import { isReadOnly, isTransient, isUniqueViolation, isUnstorable, troubleOf } from './sqlstate.ts';
 

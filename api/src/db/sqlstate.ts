@@ -9,7 +9,7 @@ const AWAY_MESSAGE = /Connection terminated|not currently accepting connections|
 /** It does not answer: the statement's deadline there, or ours here. */
 const HANGING_CODE = /^(57014|ETIMEDOUT)$/;
 const HANGING_MESSAGE = /timeout exceeded|Query read timeout|Connection terminated due to connection timeout/;
-/** The breaker answers instead of the server (db/breaker.ts). */
+/** The breaker answers instead of the server (breaker.ts). */
 const REFUSED_CODE = 'EOPENBREAKER';
 const READ_ONLY_CODE = '25006';
 /** Text, numbers and times that cannot be what a column holds: a NUL, half a surrogate, too long, out of range, no UUID. */

@@ -1,16 +1,15 @@
 /**
- * Stops asking a database that does not answer. Called by db/database.ts around every transaction, so that a hanging server costs the first
- * requests five seconds each and the others nothing.
+ * Stops asking a server that does not answer. Called by db/database.ts around every transaction and by upstream/client.ts around every attempt,
+ * so that a hanging server costs the first requests five seconds each and the others nothing.
  *
- * Opens when more than half of the transactions of the last ten seconds failed for the server's sake; what the server answered, were it a
- * refusal, is no failure. Thirty seconds later one transaction may try. A server that was away (and did not hang) is asked by a connection
+ * Opens when more than half of the work of the last ten seconds failed for the server's sake; what the server answered, were it a
+ * refusal, is no failure. Thirty seconds later one piece of work may try. A server that was away (and did not hang) is asked by a connection
  * of its own every second, and the breaker closes with its first answer: nobody waits half a minute for a database that restarted in two.
  */
 import CircuitBreaker from 'opossum';
 
-/** The seed's figures. No transaction of ours takes longer than a fraction of a second, so none is longer than this. */
+/** The seed's figures. */
 const OPTIONS = {
-  timeout: 5_000,
   errorThresholdPercentage: 50,
   resetTimeout: 30_000,
   rollingCountTimeout: 10_000,
@@ -20,6 +19,8 @@ const OPTIONS = {
   enableSnapshots: false,
 } as const;
 const ASK_EVERY_MS = 1_000;
+/** No transaction of ours takes longer than a fraction of a second, so none is longer than this. */
+const DEADLINE_MS = 5_000;
 
 /** One piece of work: nobody waits for it any more once it is abandoned, so it must not commit. */
 export interface Attempt {
@@ -33,9 +34,11 @@ export interface BreakerDeps {
   readonly troubleOf: (error: unknown) => 'away' | 'hangs' | undefined;
   /** Whether the server answers, by a connection that is not the pool's. */
   readonly isBack: () => Promise<boolean>;
+  /** What work takes at most, `none` where it has deadlines of its own; five seconds unless it is said. */
+  readonly deadlineMs?: number | 'none';
 }
 
-/** @throws what the work throws; an error with code `EOPENBREAKER` while it is open, `ETIMEDOUT` after five seconds. */
+/** @throws what the work throws; an error with code `EOPENBREAKER` while it is open, `ETIMEDOUT` after the deadline. */
 type Run = <T>(work: (attempt: Attempt) => Promise<T>) => Promise<T>;
 
 export interface Breaker {
@@ -55,9 +58,10 @@ const fire = async (circuit: CircuitBreaker<[Job, Attempt]>, work: Job): Promise
   }
 };
 
-export const createBreaker = ({ troubleOf, isBack }: BreakerDeps): Breaker => {
+export const createBreaker = ({ troubleOf, isBack, deadlineMs = DEADLINE_MS }: BreakerDeps): Breaker => {
   const circuit = new CircuitBreaker((work: Job, attempt: Attempt) => work(attempt), {
     ...OPTIONS,
+    timeout: deadlineMs === 'none' ? false : deadlineMs,
     errorFilter: (error: unknown) => troubleOf(error) === undefined,
   });
   let trouble: 'away' | 'hangs' | undefined;
