@@ -12,6 +12,7 @@ import type { Log } from './log.ts';
 import { enterRequestScope } from './request-scope.ts';
 import { type EndpointDeps, endpointSpecs, endpoints, hot } from './routes/all.ts';
 import { type Health, healthRoute, probeRoutes } from './routes/health.ts';
+import type { LoginProxy } from './upstream/proxy.ts';
 
 export interface AppDeps extends Omit<GuardDeps, 'routes'>, MountDeps, EndpointDeps, Pick<ProblemDeps, 'appEnv'> {
   readonly health: Health;
@@ -20,6 +21,8 @@ export interface AppDeps extends Omit<GuardDeps, 'routes'>, MountDeps, EndpointD
   /** Shown as `latchkey-version` on every answer where it is set. */
   readonly version: string | undefined;
   readonly trustedProxies: readonly string[];
+  /** Answers `/api/auth/*` in place of the endpoints here. */
+  readonly loginProxy: Pick<LoginProxy, 'mount'> | undefined;
 }
 
 export interface AppOptions {
@@ -41,7 +44,8 @@ const createExpress = (trustedProxies: readonly string[]): Express => {
 
 export const createApp = (deps: AppDeps, { beforeRoutes }: AppOptions = {}): Express => {
   const app = createExpress(deps.trustedProxies);
-  const methods = new Map([...methodsByPath(endpointSpecs()), ['/api/health', ['GET']] as const]);
+  const specs = endpointSpecs();
+  const methods = new Map([...methodsByPath(specs), ['/api/health', ['GET']] as const]);
 
   app.use(
     chain([
@@ -50,6 +54,7 @@ export const createApp = (deps: AppDeps, { beforeRoutes }: AppOptions = {}): Exp
       probeRoutes(deps.health, deps.metrics),
       ...guard({ ...deps, routes: new Set(methods.keys()) }),
       ...(beforeRoutes === undefined ? [] : [beforeRoutes]),
+      ...(deps.loginProxy === undefined ? [] : [deps.loginProxy.mount({ ...deps, specs })]),
       mountEndpoints(hot(deps), deps),
       enterRequestScope(),
     ]),

@@ -14,6 +14,7 @@ import { type PasswordConfig, passwordConflicts, passwordVariables, readPassword
 import { readServer, type ServerConfig, serverConflicts, serverVariables } from './config/server.ts';
 import { readServiceKeys, type ServiceKeys, serviceVariables } from './config/services.ts';
 import { readTokens, type TokenConfig, tokenConflicts, tokenVariables } from './config/tokens.ts';
+import { readUpstream, type UpstreamConfig, upstreamConflicts, upstreamVariables } from './config/upstream.ts';
 import { createSigningKeys, type SigningKeys } from './crypto/signing-keys.ts';
 
 /** Every variable that is read; docs/api.md and the chart's values are held against it. */
@@ -28,6 +29,7 @@ export const environment = z.object({
   ...browserVariables,
   ...serviceVariables,
   ...auditVariables,
+  ...upstreamVariables,
 });
 
 type Environment = z.infer<typeof environment>;
@@ -41,7 +43,8 @@ export interface Config
     LimitConfig,
     ModeConfig,
     BrowserConfig,
-    AuditConfig {
+    AuditConfig,
+    UpstreamConfig {
   /** Names and sentences, never a value. */
   readonly diagnosis: ConfigDiagnosis;
 }
@@ -58,6 +61,7 @@ export interface Secrets {
   readonly encryptionKey: Buffer;
   readonly previousEncryptionKeys: readonly Buffer[];
   readonly auditKeys: AuditKeyring;
+  readonly upstreamServiceSecret: string;
 }
 
 /** Every violation at once, one line each, with no value in it. */
@@ -97,6 +101,7 @@ export const readConfig = (env: NodeJS.ProcessEnv): { readonly config: Config; r
     ...passwordConflicts(env),
     ...serverConflicts(env),
     ...tokenConflicts(env),
+    ...upstreamConflicts(env),
   ];
   if (!parsed.success || violations.length > 0) throw new ConfigError(violations);
   const config = present(parsed.data);
@@ -115,6 +120,7 @@ const present = (env: Environment): Omit<Config, 'diagnosis'> => ({
   ...readModes(env),
   ...readBrowser(env),
   ...readAudit(env),
+  ...readUpstream(env),
 });
 
 const presentSecrets = (env: Environment): Secrets => ({
@@ -129,4 +135,5 @@ const presentSecrets = (env: Environment): Secrets => ({
   encryptionKey: env.ENCRYPTION_KEY,
   previousEncryptionKeys: env.ENCRYPTION_KEYS_PREVIOUS,
   auditKeys: readAuditKeys(env),
+  upstreamServiceSecret: env.AUTH_UPSTREAM_SERVICE_SECRET,
 });

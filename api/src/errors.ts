@@ -13,6 +13,7 @@ export type ErrorKind =
   | 'rate_limit'
   | 'database'
   | 'overload'
+  | 'dependency'
   | 'internal';
 
 interface Problem {
@@ -71,11 +72,44 @@ export const PROBLEMS = {
   'rate-limited': { status: 429, title: 'Too many requests', kind: 'rate_limit' },
   'headers-too-large': { status: 431, title: 'The header fields are too large or too many', kind: 'validation' },
   internal: { status: 500, title: 'Something went wrong on our side', kind: 'internal' },
+  'upstream-answer-invalid': {
+    status: 502,
+    title: 'The auth service gave an answer that cannot be used',
+    kind: 'dependency',
+  },
+  'upstream-connection-lost': {
+    status: 502,
+    title: 'The connection to the auth service was lost: whether it was done is not known',
+    kind: 'dependency',
+  },
+  'upstream-failed': { status: 502, title: 'The auth service failed', kind: 'dependency' },
+  'upstream-misconfigured': {
+    status: 502,
+    title: 'The auth service is not where this one expects it',
+    kind: 'dependency',
+  },
   'auth-disabled': { status: 503, title: 'Authentication is switched off', kind: 'overload' },
   maintenance: { status: 503, title: 'The service is closed for maintenance', kind: 'overload' },
   'database-read-only': { status: 503, title: 'Nothing can be changed just now', kind: 'database' },
   'database-unavailable': { status: 503, title: 'The database cannot be reached just now', kind: 'database' },
   overloaded: { status: 503, title: 'Too many passwords are being checked just now', kind: 'overload' },
+  'upstream-connect-timeout': {
+    status: 503,
+    title: 'The auth service did not take a connection in time',
+    kind: 'dependency',
+  },
+  'upstream-service-refused': {
+    status: 503,
+    title: 'The auth service does not let this one in',
+    kind: 'dependency',
+  },
+  'upstream-unavailable': { status: 503, title: 'The auth service cannot answer just now', kind: 'dependency' },
+  'upstream-unreachable': { status: 503, title: 'The auth service cannot be reached', kind: 'dependency' },
+  'upstream-read-timeout': {
+    status: 504,
+    title: 'The auth service did not answer in time: whether it was done is not known',
+    kind: 'dependency',
+  },
 } as const satisfies Record<string, Problem>;
 
 export type ErrorCode = keyof typeof PROBLEMS;
@@ -89,20 +123,24 @@ export interface FieldProblem {
 interface AppErrorOptions {
   readonly cause?: unknown;
   readonly fields?: readonly FieldProblem[];
-  readonly retryAfterSeconds?: number;
+  readonly retryAfterSeconds?: number | undefined;
+  readonly suggestions?: readonly string[];
 }
 
-/** A refusal with a stable code. `cause` is for the log; only `code` and `fields` reach the client. */
+/** A refusal with a stable code. `cause` is for the log; only `code` and `fields` reach the client, and outside of production `suggestions`. */
 export class AppError extends Error {
   override readonly name = 'AppError';
   readonly code: ErrorCode;
   readonly fields: readonly FieldProblem[];
   readonly retryAfterSeconds: number | undefined;
+  /** What an operator may look at. */
+  readonly suggestions: readonly string[];
 
   constructor(code: ErrorCode, options: AppErrorOptions = {}) {
     super(PROBLEMS[code].title, { cause: options.cause });
     this.code = code;
     this.fields = options.fields ?? [];
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.suggestions = options.suggestions ?? [];
   }
 }

@@ -179,6 +179,41 @@ const databaseMetrics = (registers: Registry[]) => {
   };
 };
 
+const LEVEL_OF_REACHABILITY = { unknown: -1, away: 0, up: 1 } as const;
+
+/** Of the auth service behind this one, where there is one (docs/login-proxy.md). */
+const upstreamMetrics = (registers: Registry[]) => {
+  const watchBreaker = watchedGauge(
+    registers,
+    'auth_upstream_breaker_state',
+    '0: the auth service is asked; 1: one request may try; 2: it is left alone',
+  );
+  const watchUp = watchedGauge(
+    registers,
+    'auth_upstream_up',
+    '1: the auth service answers as it should; 0: it does not; -1: none is configured, or it is not known yet',
+    -1,
+  );
+  return {
+    requests: new Counter({
+      name: 'auth_upstream_requests_total',
+      help: 'Requests for the auth service by what came of them (docs/login-proxy.md)',
+      labelNames: ['category'] as const,
+      registers,
+    }),
+    attempts: counter(registers, 'auth_upstream_attempts_total', 'Times that the auth service was asked for a client'),
+    duration: histogram(registers, 'auth_upstream_duration_seconds', 'Time for an answer, with all attempts'),
+    validations: new Counter({
+      name: 'auth_upstream_validations_total',
+      help: 'Answers of validate by where they came from: memory, shared with another request, upstream',
+      labelNames: ['source'] as const,
+      registers,
+    }),
+    watchBreaker: (read: () => keyof typeof BREAKER_LEVEL): void => watchBreaker(() => BREAKER_LEVEL[read()]),
+    watchUp: (read: () => keyof typeof LEVEL_OF_REACHABILITY): void => watchUp(() => LEVEL_OF_REACHABILITY[read()]),
+  };
+};
+
 const auditMetrics = (registers: Registry[]) => ({
   chainLength: gauge(registers, 'auth_audit_chain_length', 'Sealed audit rows of the whole installation; never falls'),
   pending: gauge(registers, 'auth_audit_pending_events', 'Audit rows that wait for their seal, counted up to 10,000'),
@@ -194,6 +229,7 @@ export interface Metrics {
   readonly database: ReturnType<typeof databaseMetrics>;
   readonly breaker: ReturnType<typeof breakerMetrics>;
   readonly redis: ReturnType<typeof redisMetrics>;
+  readonly upstream: ReturnType<typeof upstreamMetrics>;
   readonly audit: ReturnType<typeof auditMetrics>;
 }
 
@@ -208,6 +244,7 @@ export const createMetrics = (): Metrics => {
     database: databaseMetrics([registry]),
     breaker: breakerMetrics([registry]),
     redis: redisMetrics([registry]),
+    upstream: upstreamMetrics([registry]),
     audit: auditMetrics([registry]),
   };
 };

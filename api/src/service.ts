@@ -26,6 +26,7 @@ import { createOperation, type Operation } from './services/operation.ts';
 import { createPermissions } from './services/permissions.ts';
 import { RolloutPercentage } from './services/rollout-percentage.ts';
 import { createSessionParts, type SessionParts } from './session-parts.ts';
+import { LoginProxy } from './upstream/proxy.ts';
 
 export interface ServiceDeps extends AppOptions {
   readonly config: Config;
@@ -54,6 +55,7 @@ interface Resources {
   readonly rollout: RolloutPercentage;
   readonly mailing: Mailing;
   readonly operation: Operation;
+  readonly loginProxy: LoginProxy | undefined;
 }
 
 /** @throws ConfigError when the database role would see every tenant's rows, or knows no such organization. A database that is away is no reason not to start. */
@@ -108,12 +110,13 @@ const violationIn = async (
 /** What works beside the requests. Returns the function that stops it, the sealing last: it seals what the others still wrote. */
 const startBackground = (deps: ServiceDeps, resources: Resources): (() => Promise<void>) => {
   const { log, nowMs = Date.now } = deps;
-  const { database, metrics, modes, rollout, mailing, sessionParts, operation } = resources;
+  const { database, metrics, modes, rollout, mailing, sessionParts, operation, loginProxy } = resources;
   const stops: readonly (() => void | Promise<void>)[] = [
     startMetricsRefresh(database, metrics, log),
     modes.start(),
     rollout.start(),
     mailing.start(),
+    loginProxy?.start() ?? (() => undefined),
     sessionParts.start(),
     startLockoutNotices({ database, enqueueMail: mailing.enqueueMail, log, nowMs }),
     operation.start(),
@@ -136,6 +139,7 @@ const open = ({ config, secrets, log, nowMs = Date.now, metrics = createMetrics(
     rollout,
     mailing: createMailing({ config, secrets, database, metrics, log, nowMs }),
     operation: createOperation({ config, secrets, database, metrics, log, nowMs }),
+    loginProxy: createLoginProxy({ config, secrets, metrics, log }),
     redis,
     sessionParts: createSessionParts({ config, secrets, log, nowMs, database, redis, metrics }),
     queue: new HashQueue(hashWidth()),
@@ -143,8 +147,15 @@ const open = ({ config, secrets, log, nowMs = Date.now, metrics = createMetrics(
   };
 };
 
+const createLoginProxy = ({
+  config: { upstream: settings },
+  secrets: { upstreamServiceSecret: serviceSecret },
+  ...deps
+}: Required<Pick<ServiceDeps, 'config' | 'secrets' | 'metrics' | 'log'>>): LoginProxy | undefined =>
+  settings === undefined ? undefined : new LoginProxy({ settings, serviceSecret, ...deps });
+
 const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
-  const { database, redis, queue, lifetime, metrics, modes, sessionParts } = resources;
+  const { database, redis, queue, lifetime, metrics, modes, sessionParts, loginProxy } = resources;
   const { sessions, liveness } = sessionParts;
   const { config, secrets, log, nowMs = Date.now } = deps;
   const { passwordPepper: pepper, previousPeppers } = secrets;
@@ -157,6 +168,7 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     databaseState: () => database.state(),
     isRedisReady,
     isDraining: () => lifetime.isDraining(),
+    upstreamState: loginProxy && (() => loginProxy.state()),
   });
   const permissions = createPermissions(database, nowMs);
   return {
@@ -172,6 +184,7 @@ const assemble = (deps: ServiceDeps, resources: Resources): AppDeps => {
     ...createAdministration({ ...parts, liveness }),
     reference: createReference(),
     health,
+    loginProxy,
     diagnostics: new Diagnostics({ ...config, ...resources, ...sessionParts, ...permissions, isRedisReady }),
     lifetime,
     requirePermission: requirePermission(permissions),

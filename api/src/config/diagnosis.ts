@@ -17,6 +17,7 @@ interface Judged {
   readonly allowedOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
   readonly rateLimitPerMinute: number;
+  readonly upstream: { readonly url: string } | undefined;
 }
 
 interface JudgedSecrets {
@@ -47,6 +48,11 @@ const ofTransport = (config: Judged, secrets: JudgedSecrets): readonly [boolean,
     secrets.redisUrl !== undefined && !isLocal(secrets.redisUrl) && !secrets.redisUrl.startsWith('rediss:'),
     'REDIS_URL',
     'does not ask for TLS',
+  ],
+  [
+    config.upstream !== undefined && !isLocal(config.upstream.url) && !config.upstream.url.startsWith('https:'),
+    'AUTH_UPSTREAM_URL',
+    'is not HTTPS: passwords and the service secret can be read on their way',
   ],
 ];
 

@@ -51,6 +51,7 @@ export const categoryOf = ({ kind }: Problem, error: Error): ErrorCategory => {
     case 'authorization':
       return 'auth';
     case 'overload':
+    case 'dependency':
       return 'dependency';
     default: {
       const cause = deepest(error);

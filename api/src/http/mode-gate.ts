@@ -15,14 +15,16 @@ export interface ModeSource {
 
 const MODES = ['auth-disabled', 'maintenance'] as const satisfies readonly ClosedBy[];
 
+type Opened = Pick<EndpointSpec, 'openDuring' | 'isStatic'>;
+
 /** What turns a request to this endpoint away. */
-export const closingModes = ({ openDuring = [], isStatic = false }: EndpointSpec): readonly ClosedBy[] =>
+export const closingModes = ({ openDuring = [], isStatic = false }: Opened): readonly ClosedBy[] =>
   isStatic ? [] : MODES.filter((mode) => !openDuring.includes(mode));
 
 /** @throws AppError `maintenance` | `auth-disabled` */
 export const modeGate =
   (modes: ModeSource) =>
-  (spec: EndpointSpec): RequestHandler =>
+  (spec: Opened): RequestHandler =>
   (_request, _response, next) => {
     const state = modes.current();
     const reason = closedBy(state);

@@ -37,9 +37,9 @@ const toAppError = (error: unknown): AppError => {
   });
 };
 
-/** The RFC 9457 document of a refusal. `detail` is for people who look for a fault; clients never need it. */
+/** The RFC 9457 document of a refusal. `detail` is for people who look for a fault, and so are suggestions beside it; clients never need them. */
 export const problemOf = (
-  { code, fields }: AppError,
+  { code, fields, suggestions }: AppError,
   requestId: unknown,
   detail?: string,
 ): Readonly<Record<string, unknown>> => ({
@@ -47,6 +47,7 @@ export const problemOf = (
   title: PROBLEMS[code].title,
   status: PROBLEMS[code].status,
   ...(detail === undefined ? {} : { detail }),
+  ...(detail === undefined || suggestions.length === 0 ? {} : { suggestions }),
   code,
   requestId,
   ...(fields.length > 0 ? { errors: fields } : {}),

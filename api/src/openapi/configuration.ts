@@ -7,6 +7,7 @@ import { modeVariables } from '../config/modes.ts';
 import { passwordVariables } from '../config/passwords.ts';
 import { serverVariables } from '../config/server.ts';
 import { tokenVariables } from '../config/tokens.ts';
+import { upstreamVariables } from '../config/upstream.ts';
 import { environment } from '../config.ts';
 
 type Variables = Readonly<Record<string, z.ZodType>>;
@@ -19,6 +20,7 @@ const AREAS: readonly (readonly [title: string, variables: Variables])[] = [
   ['Rate limits', limitVariables],
   ['Modes', modeVariables],
   ['Browsers', browserVariables],
+  ['Login proxy', upstreamVariables],
 ];
 
 const described = z.looseObject({ example: z.string(), description: z.string() });

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { AnswerSpec, EndpointSpec } from '../http/endpoint.ts';
 import { exampleOf } from './examples.ts';
 import { HEADERS, headersOf, PROBLEM_SCHEMA, ProblemResponses, problemExamples } from './parts.ts';
-import { problemsByStatus } from './problems.ts';
+import { OF_LOGIN_PROXY, problemsByStatus } from './problems.ts';
 import { type JsonSchema, Schemas } from './schemas.ts';
 import { SECURITY_SCHEMES, securityOf } from './security.ts';
 import { tagsOf } from './tags.ts';
@@ -145,13 +145,20 @@ const operation = (spec: EndpointSpec, shared: Shared): Operation => {
   };
 };
 
-/** The same under its older path: everything that the successor says, and that it is on its way out. */
-const aliasOf = (spec: EndpointSpec, path: string, original: Operation): Operation => ({
-  ...original,
-  operationId: operationId(spec.method, path),
-  description: `An older path of \`${spec.path}\`, with a \`Deprecation\` header.`,
-  deprecated: true,
-});
+/** The same under its older path: everything that the successor says, and that it is on its way out, or the login proxy's. */
+const aliasOf = (spec: EndpointSpec, path: string, shared: Shared): Operation => {
+  const older = `An older path of \`${spec.path}\`, with a \`Deprecation\` header.`;
+  const isProxied = path.startsWith('/api/auth/');
+  const problems = isProxied ? [...(spec.problems ?? []), ...OF_LOGIN_PROXY] : (spec.problems ?? []);
+  return {
+    ...operation({ ...spec, problems }, shared),
+    operationId: operationId(spec.method, path),
+    description: isProxied
+      ? `${older} Where \`AUTH_UPSTREAM_URL\` is set, the auth service there answers it, without that header.`
+      : older,
+    deprecated: true,
+  };
+};
 
 /** @throws TypeError when two schemas have one id, or two endpoints one method and path */
 export const documentOf = (specs: readonly EndpointSpec[]): OpenApiDocument => {
@@ -163,9 +170,8 @@ export const documentOf = (specs: readonly EndpointSpec[]): OpenApiDocument => {
     methods[method] = described;
   };
   for (const spec of specs) {
-    const original = operation(spec, shared);
-    place(spec.method, spec.path, original);
-    for (const path of spec.aliases ?? []) place(spec.method, path, aliasOf(spec, path, original));
+    place(spec.method, spec.path, operation(spec, shared));
+    for (const path of spec.aliases ?? []) place(spec.method, path, aliasOf(spec, path, shared));
   }
   return {
     openapi: '3.1.0',

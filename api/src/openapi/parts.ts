@@ -12,6 +12,11 @@ export const PROBLEM_SCHEMA: JsonSchema = {
     status: { type: 'integer', minimum: 400, maximum: 599 },
     code: { type: 'string', enum: Object.keys(PROBLEMS).toSorted() },
     detail: { type: 'string', description: 'Of a 5xx in development and staging: what happened, without secrets.' },
+    suggestions: {
+      type: 'array',
+      description: 'Beside `detail`: what an operator may look at.',
+      items: { type: 'string' },
+    },
     requestId: { type: 'string', description: 'As in `X-Request-Id`: say it when you report a fault.' },
     errors: {
       type: 'array',

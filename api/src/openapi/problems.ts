@@ -25,6 +25,19 @@ const OF_EDGE = [
   'headers-too-large',
 ] as const satisfies readonly ErrorCode[];
 
+/** What the auth service behind this one can come to, on the paths that go there where there is one (upstream/proxy.ts). */
+export const OF_LOGIN_PROXY = [
+  'upstream-answer-invalid',
+  'upstream-connect-timeout',
+  'upstream-connection-lost',
+  'upstream-failed',
+  'upstream-misconfigured',
+  'upstream-read-timeout',
+  'upstream-service-refused',
+  'upstream-unavailable',
+  'upstream-unreachable',
+] as const satisfies readonly ErrorCode[];
+
 const ofAccess = (access: Access): readonly ErrorCode[] => {
   switch (access) {
     case 'public':

@@ -69,7 +69,9 @@ const ADVICE: Readonly<Record<number, string>> = {
   415: 'send the right `Content-Type`',
   429: 'wait for `Retry-After`',
   500: 'tell us the request id',
+  502: 'read what stands before you repeat a change: it may have been made',
   503: 'wait for `Retry-After`, then try again',
+  504: 'read what stands before you repeat a change: it may have been made',
 };
 
 const problemRow = ([code, { status, title, kind }]: readonly [string, (typeof PROBLEMS)[ErrorCode]]): string =>

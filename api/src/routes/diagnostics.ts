@@ -24,6 +24,7 @@ const SUMMARIES = {
   database: 'Diagnose PostgreSQL: reachable, how fast, writable, schema, row level security, pool',
   auth: 'Diagnose authentication: modes, keys, hash queue, Redis, sessions, mail and audit that wait',
   config: 'Diagnose the configuration: which variables are set, what is weak; never a value',
+  upstream: 'Diagnose the auth service behind this one, where there is one: reachable, credentials, breaker',
   overall: 'Diagnose everything, in one word a part',
 } as const;
 

@@ -14,7 +14,12 @@ export interface Health {
 
 interface HealthReport {
   readonly status: Status;
-  readonly checks: { readonly database: DatabaseState; readonly redis: 'up' | 'down' | 'unused' };
+  readonly checks: {
+    readonly database: DatabaseState;
+    readonly redis: 'up' | 'down' | 'unused';
+    /** Only where there is an auth service behind this one. */
+    readonly upstream?: 'up' | 'down' | 'unknown';
+  };
 }
 
 export interface HealthDeps {
@@ -22,6 +27,8 @@ export interface HealthDeps {
   /** undefined: no Redis is configured, which is no degradation. */
   readonly isRedisReady: (() => boolean) | undefined;
   readonly isDraining: () => boolean;
+  /** undefined: there is no auth service behind this one. Away, it is no reason to take a pod out: it would be one for every pod. */
+  readonly upstreamState: (() => 'up' | 'away' | 'unknown') | undefined;
 }
 
 type Status = 'ok' | 'degraded' | 'draining' | 'unavailable';
@@ -43,17 +50,18 @@ const shared = <T>(ask: () => Promise<T>): (() => Promise<T>) => {
   };
 };
 
-export const createHealth = ({ databaseState, isRedisReady, isDraining }: HealthDeps): Health => {
+export const createHealth = ({ databaseState, isRedisReady, isDraining, upstreamState }: HealthDeps): Health => {
   const sharedState = shared(databaseState);
   return {
     report: async () => {
       const database = await sharedState();
       const hasRedis = isRedisReady?.();
       const redis = hasRedis === undefined ? 'unused' : hasRedis ? 'up' : 'down';
-      const working: Status = hasRedis === false ? 'degraded' : 'ok';
+      const upstream = upstreamState?.();
+      const working: Status = hasRedis === false || upstream === 'away' ? 'degraded' : 'ok';
       return {
         status: isDraining() ? 'draining' : database === 'up' ? working : 'unavailable',
-        checks: { database, redis },
+        checks: { database, redis, ...(upstream && { upstream: upstream === 'away' ? 'down' : upstream }) },
       };
     },
   };

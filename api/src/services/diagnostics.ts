@@ -12,6 +12,7 @@ import { readMigrations } from '../db/migrate.ts';
 import type { Caller } from '../http/authenticate.ts';
 import type { ModeSource } from '../http/mode-gate.ts';
 import type { Metrics } from '../metrics.ts';
+import type { LoginProxy } from '../upstream/proxy.ts';
 
 export type PartStatus = 'ok' | 'degraded' | 'unavailable';
 
@@ -20,7 +21,7 @@ export interface Diagnosis {
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
-export const DIAGNOSED = ['database', 'auth', 'config'] as const;
+export const DIAGNOSED = ['database', 'auth', 'config', 'upstream'] as const;
 export type Diagnosed = (typeof DIAGNOSED)[number];
 
 export interface DiagnosticsDeps {
@@ -32,6 +33,7 @@ export interface DiagnosticsDeps {
   readonly isRedisReady: (() => boolean) | undefined;
   readonly diagnosis: ConfigDiagnosis;
   readonly appEnv: string;
+  readonly loginProxy: Pick<LoginProxy, 'diagnose'> | undefined;
   readonly hasPermission: (who: Caller, permission: string) => Promise<boolean>;
 }
 
@@ -73,6 +75,8 @@ export class Diagnostics {
         return this.#auth();
       case 'config':
         return Promise.resolve(this.#config());
+      case 'upstream':
+        return Promise.resolve(this.#deps.loginProxy?.diagnose() ?? { status: 'ok', detail: { isConfigured: false } });
     }
   }
 

@@ -6,7 +6,7 @@ import type { Answer } from '../../support/api.ts';
 import { Api, TEST_KEYS } from '../../support/api.ts';
 import { ownDatabase, startTestServer, type TestServer } from '../../support/postgres.ts';
 
-const PARTS = ['database', 'auth', 'config', 'overall'] as const;
+const PARTS = ['database', 'auth', 'config', 'upstream', 'overall'] as const;
 
 const detailOf = ({ body }: Answer) => body['detail'] as Readonly<Record<string, unknown>>;
 
@@ -64,7 +64,7 @@ describe('diagnoses', () => {
 
   it('of everything say a word a part', async () => {
     const detail = detailOf(await ask('overall', admin.accessToken));
-    expect(detail['parts']).to.deep.equal({ database: 'ok', auth: 'ok', config: 'ok' });
+    expect(detail['parts']).to.deep.equal({ database: 'ok', auth: 'ok', config: 'ok', upstream: 'ok' });
   });
 
   it('name what is weak in a production that starts, without a value', () => {
