@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import type { Category } from '../../api/src/core/upstream-faults.ts';
 import { SERVICE_SECRET } from './login-proxy.ts';
-import type { Behaviour } from './misbehaving-upstream.ts';
+import { answers, type Behaviour } from './misbehaving-upstream.ts';
 
 /** A server that does it, or what stands in place of one. */
 export type Fault = Behaviour | 'refuses' | 'full-backlog' | 'no-handshake';
@@ -26,11 +26,8 @@ export interface FaultRow {
 }
 
 const HEAD = 'HTTP/1.1';
-const json = (status: string, body: unknown, headers: readonly string[] = []): Behaviour => {
-  const text = JSON.stringify(body);
-  const lines = [`${HEAD} ${status}`, 'Content-Type: application/json', `Content-Length: ${text.length}`, ...headers];
-  return (socket) => void socket.write(`${lines.join('\r\n')}\r\n\r\n${text}`);
-};
+const json = (status: string, body: unknown, headers: readonly string[] = []): Behaviour =>
+  answers(JSON.stringify(body), status, headers);
 const raw =
   (text: string): Behaviour =>
   (socket) =>

@@ -109,6 +109,8 @@ export const startProxy = async (options: ProxyOptions): Promise<TestProxy> => {
   const log = createLog('debug', 'test', { write: (line: string) => void logged.push(line) });
   const proxy = new LoginProxy({ settings, serviceSecret: secrets.upstreamServiceSecret, metrics, log });
   const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
   app.set('trust proxy', [...config.trustedProxies]);
   app.set('query parser', false);
   writeSecurityBlock(app);

@@ -3,7 +3,15 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 
-export type Behaviour = (socket: Socket) => void;
+export type Behaviour = (socket: Socket, request: string) => void;
+
+/** A whole answer in JSON, as an auth service gives it. */
+export const answers =
+  (body = '{"ok":true}', status = '200 OK', headers: readonly string[] = []): Behaviour =>
+  (socket) => {
+    const head = [`HTTP/1.1 ${status}`, 'Content-Type: application/json', `Content-Length: ${body.length}`, ...headers];
+    socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  };
 
 const HEAD_END = '\r\n\r\n';
 
@@ -18,8 +26,9 @@ const cut = (text: string): { readonly request: string; readonly rest: string } 
 
 export class MisbehavingUpstream {
   behave: Behaviour;
-  /** Every request that was heard whole, as it came; without those that only ask how it is. */
+  /** Every request that was heard whole, as it came; without those that only ask how it is, which come when they like. */
   readonly heard: string[] = [];
+  readonly healthHeard: string[] = [];
   connections = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -63,8 +72,8 @@ export class MisbehavingUpstream {
       text += chunk.toString('latin1');
       for (let found = cut(text); found !== undefined; found = cut(text)) {
         text = found.rest;
-        this.heard.push(found.request);
-        this.behave(socket);
+        (found.request.startsWith('GET /api/health') ? this.healthHeard : this.heard).push(found.request);
+        this.behave(socket, found.request);
       }
     });
   }

@@ -139,7 +139,9 @@ export const upstreamConflicts = ({
     ...(id === '' ? [missing('AUTH_UPSTREAM_SERVICE_ID', 'latchkey-proxy')] : []),
     ...(secret === '' ? [missing('AUTH_UPSTREAM_SERVICE_SECRET', '"$(openssl rand -hex 32)"')] : []),
     ...(hostOf(url) !== undefined && hostOf(url) === hostOf(publicUrl)
-      ? ['AUTH_UPSTREAM_URL: is the host of PUBLIC_URL: this instance would ask itself']
+      ? [
+          'AUTH_UPSTREAM_URL: is the host of PUBLIC_URL, so this instance would ask itself; for example AUTH_UPSTREAM_URL=https://auth-internal.example.com/api/v1/auth',
+        ]
       : []),
   ];
 };

@@ -1,6 +1,6 @@
 /**
- * Whether the auth service is there and lets this instance in: asked in the background every ten seconds, and every second by the breaker while it
- * is open; no request waits for it. Made by proxy.ts; read by the diagnoses, `/api/health/ready` and the metrics.
+ * Whether the auth service is there and lets this instance in: asked in the background every ten seconds, when a request has met trouble, and every
+ * second by the breaker while it is open; no request waits for it. Made by proxy.ts; read by the diagnoses, `/api/health/ready` and the metrics.
  */
 import { type Category, categoryOfHealth, FAULTS, type Outcome } from '../core/upstream-faults.ts';
 import type { Log } from '../log.ts';
@@ -12,6 +12,8 @@ import { type ServiceCredentials, serviceHeaders } from './headers.ts';
 const EVERY_MS = 10_000;
 /** Trouble is looked at more often, so that its end is seen. */
 const AFTER_FAILURE_MS = 2_000;
+/** Requests that meet trouble ask too, but not each of them. */
+const AT_MOST_EVERY_MS = 250;
 
 export interface PreflightDeps {
   readonly exchange: Exchange;
@@ -48,9 +50,23 @@ export class Preflight {
     return this.#asking;
   }
 
+  /** A request has met trouble: asks now, unless that was done a moment ago. */
+  suspect(): void {
+    const { checkedMs = Number.NEGATIVE_INFINITY } = this.#last;
+    if (performance.now() - checkedMs > AT_MOST_EVERY_MS) void this.check();
+  }
+
   /** Returns the function that stops it. */
   start(): () => void {
-    return poll(async () => ((await this.check()) === 'answered' ? EVERY_MS : AFTER_FAILURE_MS));
+    return poll(async () => {
+      if (this.#isDue()) await this.check();
+      return AFTER_FAILURE_MS;
+    });
+  }
+
+  #isDue(): boolean {
+    const { category, checkedMs = Number.NEGATIVE_INFINITY } = this.#last;
+    return category !== 'answered' || performance.now() - checkedMs > EVERY_MS;
   }
 
   async #ask(): Promise<Category> {

@@ -143,7 +143,10 @@ export class LoginProxy {
     const { requests, duration } = this.#metrics.upstream;
     requests.inc({ category: result.category });
     duration.observe((performance.now() - startedMs) / 1000);
-    if (result.category !== 'answered') throw refusalOf(result, this.#settings);
+    if (result.category !== 'answered') {
+      if (result.category !== 'rate-limited') this.preflight.suspect();
+      throw refusalOf(result, this.#settings);
+    }
     if (!response.closed) answer(response, result.answer, this.#settings);
   }
 

@@ -173,6 +173,14 @@ describe('process', () => {
     expect(api.output).not.to.match(/hunter2|aHVudGVyMg|eighty|everyone/);
   });
 
+  it('does not start as a login proxy without the credentials for the auth service', async () => {
+    const api = await start({ AUTH_UPSTREAM_URL: 'https://auth.example.com' });
+    expect(await api.exit()).to.equal(1);
+    expect(api.output).to.match(
+      /^config: AUTH_UPSTREAM_SERVICE_ID: is missing.+\nconfig: AUTH_UPSTREAM_SERVICE_SECRET: .+\n$/,
+    );
+  });
+
   it('does not start in production with a cheap hash', async () => {
     const api = await start({ APP_ENV: 'production', BCRYPT_COST: '4' });
     expect(await api.exit()).to.equal(1);

@@ -67,6 +67,11 @@ const WRONG: Readonly<Record<string, readonly string[]>> = {
   ALLOWED_ORIGINS: ['*', 'https://app.example.com/', 'app.example.com', 'null'],
   HTTPS_REDIRECT: ['no'],
   LOCKOUT_FAILURES: ['0', '101'],
+  AUTH_UPSTREAM_ATTEMPTS: ['0', '6', ''],
+  AUTH_UPSTREAM_READ_TIMEOUT_MS: ['0', '5s', ''],
+  AUTH_UPSTREAM_VALIDATION_CACHE_MS: ['801', '-1'],
+  AUTH_UPSTREAM_HEALTH_PATH: ['', 'health', '/a/../b', '/a?b'],
+  AUTH_UPSTREAM_REPEATS_REFRESH: ['yes', ''],
 };
 
 describe('the configuration', () => {
@@ -159,6 +164,13 @@ describe('the configuration', () => {
         { ALLOWED_ORIGINS: 'https://a.example,http://b.example' },
         'ALLOWED_ORIGINS',
       ],
+      [
+        'an auth service that nobody proves himself to',
+        { AUTH_UPSTREAM_URL: 'https://a.example' },
+        'AUTH_UPSTREAM_SERVICE_SECRET',
+      ],
+      ['credentials for an auth service that is not named', { AUTH_UPSTREAM_SERVICE_ID: 'proxy' }, 'AUTH_UPSTREAM_URL'],
+      ['an auth service that is this one', { AUTH_UPSTREAM_URL: 'https://auth.example.com/api' }, 'AUTH_UPSTREAM_URL'],
       [
         'a login limit that the general one hides',
         { RATE_LIMIT_PER_MINUTE: '20', RATE_LIMIT_LOGIN_PER_MINUTE: '30' },
