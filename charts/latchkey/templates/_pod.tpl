@@ -42,6 +42,24 @@
 - name: AUTH_ROLLOUT_URL
   value: {{ printf "%s/rollouts/%s/%s/percentage" (trimSuffix "/" .Values.rollout.operatorUrl) .Release.Namespace (include "latchkey.fullname" .) | quote }}
 {{- end }}
+{{- with .Values.config.authUpstream }}
+{{- if .url }}
+- name: AUTH_UPSTREAM_URL
+  value: {{ .url | quote }}
+- name: AUTH_UPSTREAM_SERVICE_ID
+  value: {{ .serviceId | quote }}
+{{- with .attempts }}
+- name: AUTH_UPSTREAM_ATTEMPTS
+  value: {{ int . | quote }}
+{{- end }}
+- name: AUTH_UPSTREAM_CONNECT_TIMEOUT_MS
+  value: {{ .connectTimeoutMs | int | quote }}
+- name: AUTH_UPSTREAM_READ_TIMEOUT_MS
+  value: {{ .readTimeoutMs | int | quote }}
+- name: AUTH_UPSTREAM_HEALTH_PATH
+  value: {{ .healthPath | quote }}
+{{- end }}
+{{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
@@ -65,6 +83,9 @@
 {{- range $i, $key := list "DATABASE_URL" "JWT_PRIVATE_KEY" "REFRESH_TOKEN_KEY" "PASSWORD_PEPPER" "ENCRYPTION_KEY" }}
 {{- if $i }}{{ "\n" }}{{ end }}
 {{- include "latchkey.secretEnv" (dict "secret" $secret "key" $key) }}
+{{- end }}
+{{- if (.Values.config.authUpstream).url }}
+{{ include "latchkey.secretEnv" (dict "secret" $secret "key" "AUTH_UPSTREAM_SERVICE_SECRET") }}
 {{- end }}
 {{- range $key := list "REDIS_URL" "SMTP_URL" "JWT_VERIFICATION_KEYS" "PASSWORD_PEPPERS_PREVIOUS" "ENCRYPTION_KEYS_PREVIOUS" "SERVICE_KEYS" }}
 {{ include "latchkey.secretEnv" (dict "secret" $secret "key" $key "optional" true) }}

@@ -57,6 +57,8 @@ const HEALTHY: Readonly<Record<Chart, Series>> = {
     'auth_audit_oldest_pending_seconds{P}': '2x60',
     'auth_email_given_up_total{P}': '1x60',
     'auth_redis_up{P}': '1x60',
+    'auth_upstream_up{P}': '-1x60',
+    'auth_upstream_requests_total{P,category="answered"}': '0+300x60',
   },
   'latchkey-operator': {
     'latchkey_leader{P}': '1x60',
@@ -150,6 +152,18 @@ const CAUSES: Readonly<Record<Chart, Readonly<Record<string, Cause>>>> = {
       notYetAt: '15m',
       at: '17m',
       says: 'No pod reaches Redis; nothing is lost, everything asks PostgreSQL.',
+    },
+    AuthUpstreamAway: {
+      series: { 'auth_upstream_up{P}': '1x10 0x50' },
+      notYetAt: '12m',
+      at: '14m',
+      says: 'No pod gets a good answer from the auth service of AUTH_UPSTREAM_URL.',
+    },
+    AuthUpstreamRefusesService: {
+      series: { 'auth_upstream_requests_total{P,category="service-refused"}': '0x10 0+4x50' },
+      notYetAt: '11m',
+      at: '20m',
+      says: '20 requests of the last five minutes were refused for the credentials of this service, not of a user.',
     },
   },
   'latchkey-operator': {

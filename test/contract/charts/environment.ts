@@ -17,8 +17,9 @@ const secrets = {
 };
 
 /** What the API makes of the environment that the chart writes. */
-export function configOf(objects: readonly KubernetesObject[]): Config {
+export function configOf(objects: readonly KubernetesObject[], more: Readonly<Record<string, string>> = {}): Config {
   const [api] = workload(only(objects, 'Deployment', 'auth-api')).template.spec.containers;
   const written = api?.env.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])) ?? [];
-  return readConfig({ PUBLIC_URL: 'https://auth.example.com', ...Object.fromEntries(written), ...secrets }).config;
+  return readConfig({ PUBLIC_URL: 'https://auth.example.com', ...Object.fromEntries(written), ...secrets, ...more })
+    .config;
 }

@@ -41,6 +41,12 @@ const wrong: readonly (readonly [Chart, string, Values, RegExp])[] = [
     /at '\/config\/logLevel': value must be one of/,
   ],
   ['latchkey', 'a proxy that is no network', { config: { trustProxy: ['envoy'] } }, /at '\/config\/trustProxy\/0'/],
+  [
+    'latchkey',
+    'an auth service with a password in its address',
+    { config: { authUpstream: { url: 'https://user:password@auth.internal' } } },
+    /at '\/config\/authUpstream\/url'/,
+  ],
   ['latchkey', 'a route without a Gateway', { route: { parentRefs: [] } }, /at '\/route\/parentRefs': minItems/],
   ['latchkey', 'a memory limit that is none', { resources: { limits: { memory: 'lots' } } }, /'lots' does not match/],
   [
