@@ -218,7 +218,7 @@ describe('the login proxy before a Latchkey', function () {
     expect((await ahead.newSession()).accessToken, 'what is its own').to.be.a('string');
     await eventually(
       'the question in the background has seen it',
-      15_000,
+      5_000,
       async () => (await ahead.metric('auth_upstream_up')) === 0,
     );
     expect(await ready()).to.deep.equal({
