@@ -25,6 +25,11 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'migrate, verify or roll back the schema',
     load: async () => (await import('./db.ts')).db,
   },
+  {
+    name: 'doctor',
+    summary: 'find what is wrong with the installation, with the remedy of each fault',
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
   { name: 'keys', summary: 'list, rotate or retire signing keys', load: async () => (await import('./keys.ts')).keys },
   {
     name: 'drill',

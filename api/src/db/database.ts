@@ -48,6 +48,9 @@ const POOL = {
 
 const PROBE = { application_name: 'latchkey-probe', max: 1, connectionTimeoutMillis: 1_000, query_timeout: 1_000 };
 
+/** What a pod may hold at once: both pools and the feed of ended sessions (revocation-feed.ts). `latchkey doctor` holds it against max_connections. */
+export const CONNECTIONS_PER_POD = POOL.max + PROBE.max + 1;
+
 const names = new Map<string, string>();
 
 /** A name of its own for each statement, so that PostgreSQL parses and plans it once a connection. */
