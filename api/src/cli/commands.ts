@@ -21,6 +21,11 @@ export const COMMANDS: readonly Entry[] = [
   },
   { name: 'cache', summary: 'empty our part of Redis', load: async () => (await import('./cache.ts')).cache },
   {
+    name: 'config',
+    summary: 'validate an environment, or compare two: names and rules, never secrets',
+    load: async () => (await import('./config.ts')).config,
+  },
+  {
     name: 'db',
     summary: 'migrate, verify or roll back the schema',
     load: async () => (await import('./db.ts')).db,

@@ -15,7 +15,7 @@ import { MAIL_CHECKS } from './doctor/mail-checks.ts';
 import { REDIS_CHECKS } from './doctor/redis-checks.ts';
 import { SCHEMA_CHECKS } from './doctor/schema-checks.ts';
 import { SETTING_CHECKS } from './doctor/setting-checks.ts';
-import { countOf, drawReports } from './doctor/view.ts';
+import { countOf, drawReports, rowsOf } from './doctor/view.ts';
 import type { Terminal } from './terminal.ts';
 
 export const CHECKS: readonly Check[] = [
@@ -121,7 +121,8 @@ export const doctor = command({
     const pods = wholeNumber('pods', values.pods, 10_000);
     const deadlineMs = wholeNumber('deadline', values.deadline, 600) * 1000;
     const reports = await examine(terminal, { only: values.only, pods, deadlineMs });
-    const isGood = countOf(reports, 'fail') === 0 && (values['fail-on'] === 'fail' || countOf(reports, 'warn') === 0);
+    const rows = rowsOf(reports);
+    const isGood = countOf(rows, 'fail') === 0 && (values['fail-on'] === 'fail' || countOf(rows, 'warn') === 0);
     const canvas = { columns: terminal.columns(), hasColour: terminal.hasColour };
     return { data: { isGood, checks: flat(reports) }, text: drawReports(reports, canvas).join('\n'), isGood };
   },
