@@ -82,6 +82,7 @@ const authMetrics = (registers: Registry[]) => ({
   }),
   sessionExpirations: counter(registers, 'auth_session_expirations_total', 'Sessions found past their time'),
   rateLimitExceeded: counter(registers, 'auth_rate_limit_exceeded_total', 'Requests refused with 429'),
+  accountLockouts: counter(registers, 'auth_account_lockouts_total', 'Attempt budgets that closed: too many failures'),
   dataLossSignals: counter(
     registers,
     'auth_data_loss_signals_total',

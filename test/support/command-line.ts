@@ -12,6 +12,7 @@ export interface Stage {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly input?: string;
   readonly columns?: number;
+  readonly rows?: number;
   readonly isInteractive?: boolean;
   readonly hasColour?: boolean;
   readonly nowMs?: () => number;
@@ -28,6 +29,7 @@ export const runLatchkey = async (args: readonly string[], stage: Stage = {}): P
     isInteractive: stage.isInteractive ?? false,
     hasColour: stage.hasColour ?? false,
     columns: () => stage.columns ?? 200,
+    rows: () => stage.rows ?? Number.POSITIVE_INFINITY,
     write: async (text) => {
       out += text;
       stage.onWrite?.(text);

@@ -35,11 +35,16 @@ export const COMMANDS: readonly Entry[] = [
     summary: 'find what is wrong with the installation, with the remedy of each fault',
     load: async () => (await import('./doctor.ts')).doctor,
   },
-  { name: 'keys', summary: 'list, rotate or retire signing keys', load: async () => (await import('./keys.ts')).keys },
   {
     name: 'drill',
     summary: 'restore a backup into a database of its own, check it, and drop it',
     load: async () => (await import('./drill.ts')).drill,
+  },
+  { name: 'keys', summary: 'list, rotate or retire signing keys', load: async () => (await import('./keys.ts')).keys },
+  {
+    name: 'monitor',
+    summary: "live figures against the runbook's limits, with an exit code for scripts",
+    load: async () => (await import('./monitor.ts')).monitor,
   },
   {
     name: 'restore',

@@ -7,6 +7,7 @@ export interface Terminal {
   readonly hasColour: boolean;
   /** Asked anew for every picture, since windows change their size. */
   columns(): number;
+  rows(): number;
   /** Resolves when it is written: a pipe that is read slowly holds the writer up. */
   write(data: string | Uint8Array): Promise<void>;
   complain(text: string): void;
@@ -44,6 +45,7 @@ export const processTerminal = (): Terminal => {
     isInteractive,
     hasColour: isInteractive && (process.env['NO_COLOR'] ?? '') === '',
     columns: () => (isInteractive ? process.stdout.columns : PIPE_COLUMNS),
+    rows: () => (isInteractive ? process.stdout.rows : Number.POSITIVE_INFINITY),
     write,
     complain: (text) => process.stderr.write(text),
     readInput,

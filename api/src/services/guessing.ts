@@ -16,6 +16,7 @@ import {
 import { appendAudit } from '../db/audit.ts';
 import type { Database, Transaction } from '../db/database.ts';
 import { AppError } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
 
 /**
  * A pool a factor and a way in, so that using up one leaves the others alone. `…-device` is for clients that the account knows, `…-session`
@@ -48,6 +49,7 @@ export interface Attempt {
 export interface GuessingDeps {
   readonly database: Database;
   readonly config: GuessingConfig;
+  readonly metrics: Pick<Metrics, 'auth'>;
   readonly nowMs: () => number;
 }
 
@@ -117,7 +119,10 @@ export class Guessing {
     const closesNow = ruling.kind === 'failed' && ruling.closesNow;
     await writeBudget(tx, { key, budget: ruling.next, userId: attempt.userId, isNoticeDue: closesNow });
     if (attempt.address !== undefined) await this.#countAddress(tx, attempt.tenantId, attempt.address);
-    if (closesNow) await auditClosing(tx, attempt);
+    if (closesNow) {
+      await auditClosing(tx, attempt);
+      this.#deps.metrics.auth.accountLockouts.inc();
+    }
     return false;
   }
 

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { METRICS } from '../../../api/src/cli/monitor/metric-names.ts';
 import { createMetrics } from '../../../api/src/metrics.ts';
 
 const SOURCE = fileURLToPath(new URL('../../../api/src/', import.meta.url));
@@ -21,6 +22,7 @@ const WITHOUT_LABELS = [
   'auth_db_connections_waiting',
   'auth_rollout_percentage',
   'auth_data_loss_signals_total',
+  'auth_account_lockouts_total',
   'auth_user_complaints_total',
   'auth_db_breaker_state',
   'auth_redis_connection_losses_total',
@@ -55,12 +57,17 @@ describe('metric names', () => {
     expect(text).to.include('auth_errors_total{error_type="database"} 1');
   });
 
-  it('are written in metrics.ts and nowhere else in the api', () => {
+  it('that the command line reads are those that the service shows', async () => {
+    const text = await createMetrics().registry.metrics();
+    for (const name of Object.values(METRICS)) expect(text, name).to.include(`# TYPE ${name} `);
+  });
+
+  it('are written where they are shown and where they are read, and nowhere else in the api', () => {
     const pattern = /\b(auth|http)_[a-z_]+_(total|seconds|percentage|active|idle|waiting)\b/;
     const files = readdirSync(SOURCE, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
       .filter((entry) => pattern.test(readFileSync(`${entry.parentPath}/${entry.name}`, 'utf8')))
       .map((entry) => entry.name);
-    expect(files).to.deep.equal(['metrics.ts']);
+    expect(files).to.have.members(['metrics.ts', 'metric-names.ts']);
   });
 });
