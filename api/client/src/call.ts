@@ -21,8 +21,9 @@ export const REAL_CLOCK: Clock = {
 export interface Call {
   readonly signal: AbortSignal;
   readonly untilMs: number;
+  readonly abort: (reason: unknown) => void;
   /** Lets go of timer and signals; what is under way is not aborted. */
-  end(): void;
+  readonly end: () => void;
 }
 
 export interface CallOptions {
@@ -31,32 +32,42 @@ export interface CallOptions {
   readonly deadlineMs?: number | undefined;
 }
 
-/** Aborts with the reason of whichever comes first. AbortSignal.any and .timeout are younger than the browsers that need the lease (tab-locks.ts). */
-export const beginCall = (
-  clock: Clock,
-  deadlineMs: number,
-  signals: readonly (AbortSignal | null | undefined)[],
-): Call => {
+export interface Limits {
+  readonly deadlineMs: number;
+  readonly signals?: readonly (AbortSignal | null | undefined)[];
+  /** The calls of a session, which end with it. A set, since Node warns of a signal with more than ten listeners. */
+  readonly among?: Set<Call>;
+}
+
+/**
+ * Aborts with the reason of whichever comes first. AbortSignal.any and .timeout are younger than the browsers that need the lease (tab-locks.ts).
+ */
+export const beginCall = (clock: Clock, { deadlineMs, signals = [], among }: Limits): Call => {
   const controller = new AbortController();
   const stops: (() => void)[] = [];
-  const end = (): void => {
-    for (const stop of stops.splice(0)) stop();
+  const call: Call = {
+    signal: controller.signal,
+    untilMs: clock.now() + deadlineMs,
+    abort: (reason) => {
+      call.end();
+      controller.abort(reason);
+    },
+    end: () => {
+      for (const stop of stops.splice(0)) stop();
+    },
   };
-  const abort = (reason: unknown): void => {
-    end();
-    controller.abort(reason);
-  };
-  const exceeded = (): void => abort(new LatchkeyError('deadline-exceeded', `no answer within ${deadlineMs} ms`));
-  stops.push(clock.after(deadlineMs, exceeded, 'idle'));
+  const exceeded = (): void => call.abort(new LatchkeyError('deadline-exceeded', `no answer within ${deadlineMs} ms`));
+  stops.push(clock.after(deadlineMs, exceeded, 'idle'), () => among?.delete(call));
+  among?.add(call);
   for (const signal of signals) {
     if (signal === null || signal === undefined) continue;
-    const heard = (): void => abort(signal.reason);
+    const heard = (): void => call.abort(signal.reason);
     if (signal.aborted) heard();
     signal.addEventListener('abort', heard);
     stops.push(() => signal.removeEventListener('abort', heard));
   }
-  if (controller.signal.aborted) end();
-  return { signal: controller.signal, untilMs: clock.now() + deadlineMs, end };
+  if (controller.signal.aborted) call.end();
+  return call;
 };
 
 /** What `work` comes to, unless the signal is first: then its reason is thrown and the work goes on for those who share it. */

@@ -103,14 +103,20 @@ export const createClient = (options: ClientOptions): Client => {
   const server = { baseUrl: baseUrl.href.replace(/\/$/, ''), line, holder };
   const keeper = new Keeper({ server, state, lock });
   const requests = new Requests({ server, keeper, origins: options.origins ?? [] });
-  const stops = [store.subscribe?.(() => void state.look()), onWake?.(() => void keeper.wake())];
-  void state.start().then(() => keeper.wake());
+  // A store that fails here fails at the next call as well, which says so.
+  const aside = (work: Promise<unknown>): void => void work.catch(() => undefined);
+  const stops = [store.subscribe?.(() => aside(state.look())), onWake?.(() => aside(keeper.wake()))];
+  aside(state.start().then(() => keeper.wake()));
   const engine: Engine = {
     keeper,
     state,
     requests,
-    begin: (given, ...signals) => {
-      const call = beginCall(clock, given.deadlineMs ?? deadlineMs, [given.signal, ...signals]);
+    begin: ({ signal, deadlineMs: ownMs }, { among, from } = {}) => {
+      const call = beginCall(clock, {
+        deadlineMs: ownMs ?? deadlineMs,
+        signals: [signal, from],
+        ...(among && { among }),
+      });
       call.signal.throwIfAborted();
       return call;
     },
@@ -130,7 +136,10 @@ interface Engine {
   readonly keeper: Keeper;
   readonly state: SessionState;
   readonly requests: Requests;
-  readonly begin: (given: CallOptions, ...signals: readonly (AbortSignal | undefined)[]) => Call;
+  readonly begin: (
+    given: CallOptions,
+    more?: { readonly among?: Set<Call>; readonly from?: AbortSignal | undefined },
+  ) => Call;
 }
 
 const within = async <T>(call: Call, work: (call: Call) => Promise<T>): Promise<T> =>
@@ -165,7 +174,7 @@ type Asking = Pick<Client, 'me' | 'validate' | 'refresh' | 'fetch' | 'accessToke
 const asking = ({ keeper, state, requests, begin }: Engine): Asking => {
   /** In the session as it is now: when that ends, so does the call. */
   const inSession = async <T>(given: CallOptions, work: (call: Call) => Promise<T>): Promise<T> =>
-    within(begin(given, state.era), work);
+    within(begin(given, { among: state.calls }), work);
   const read =
     <T>(path: string, isRight: (body: unknown) => body is T) =>
     (given: CallOptions = {}): Promise<T> =>
@@ -177,9 +186,15 @@ const asking = ({ keeper, state, requests, begin }: Engine): Asking => {
       inSession(given, async (call) => {
         await waitFor(keeper.renew((await state.read())?.id, true), call.signal);
       }),
-    // Its call does not end with the answer: deadline and logout reach the body too.
-    fetch: async (input, init = {}) =>
-      requests.send(input, init, begin(init, state.era, input instanceof Request ? input.signal : undefined)),
+    fetch: async (input, init = {}) => {
+      const call = begin(init, { among: state.calls, from: input instanceof Request ? input.signal : undefined });
+      try {
+        return await requests.send(input, init, call); // which does not end the call: deadline and logout reach the body too
+      } catch (error) {
+        call.end();
+        throw error;
+      }
+    },
     accessToken: (given = {}) =>
       inSession(given, async (call) => {
         const held = (await keeper.usable(call))?.held;

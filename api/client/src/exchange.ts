@@ -53,7 +53,7 @@ export interface Question {
 
 /** @throws LatchkeyError `network-failed`, or the signal's reason */
 const sendOnce = async ({ fetch, clock }: Line, { request, tryMs }: Question, call: Call): Promise<Response> => {
-  const attempt = tryMs === undefined ? call : beginCall(clock, tryMs, [call.signal]);
+  const attempt = tryMs === undefined ? call : beginCall(clock, { deadlineMs: tryMs, signals: [call.signal] });
   const asked = await request(attempt.signal);
   try {
     const response = await fetch(asked);

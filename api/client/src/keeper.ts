@@ -139,7 +139,7 @@ export class Keeper {
   }
 
   async #takeTurn(seenId: string | undefined, isAsked: boolean): Promise<SignedInRecord> {
-    const call = beginCall(this.#server.line.clock, REFRESH_MS, [this.#state.era]);
+    const call = beginCall(this.#server.line.clock, { deadlineMs: REFRESH_MS, among: this.#state.calls });
     try {
       return await this.#lock.exclusively(async (hasWaited) => {
         const record = hasWaited ? await this.#newsSince(seenId, call) : await this.#state.read();
@@ -192,7 +192,7 @@ export class Keeper {
 
   /** As soon as it can; nobody waits for it. */
   async #tellLate(): Promise<void> {
-    const call = beginCall(this.#server.line.clock, REFRESH_MS, []);
+    const call = beginCall(this.#server.line.clock, { deadlineMs: REFRESH_MS });
     try {
       await this.#tell(call);
     } catch (error) {
@@ -214,7 +214,7 @@ export class Keeper {
 
   async #inTurnOrAnyway(call: Call, work: () => Promise<void>): Promise<void> {
     let hasTurn = false;
-    const waiting = beginCall(this.#server.line.clock, TURN_MS, [call.signal]);
+    const waiting = beginCall(this.#server.line.clock, { deadlineMs: TURN_MS, signals: [call.signal] });
     try {
       await this.#lock.exclusively(async () => {
         hasTurn = true;

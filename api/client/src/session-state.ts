@@ -2,6 +2,7 @@
  * The session as this page knows it: reads and writes the shared record, tells the application of every change once, and ends what is under way when the
  * session ends, whichever tab ended it. Used by keeper.ts.
  */
+import type { Call } from './call.ts';
 import { type SignedOutReason, signedOut } from './errors.ts';
 import type { Events } from './events.ts';
 import type { Line } from './exchange.ts';
@@ -12,7 +13,8 @@ export class SessionState {
   readonly #store: Store;
   readonly #events: Events;
   readonly #line: Line;
-  #era = new AbortController();
+  /** What goes with the session when it ends. */
+  readonly calls = new Set<Call>();
   /** What the application has been told of. */
   #known: SessionRecord | undefined;
   #writing: Promise<unknown> = Promise.resolve();
@@ -21,11 +23,6 @@ export class SessionState {
     this.#store = store;
     this.#events = events;
     this.#line = line;
-  }
-
-  /** Aborted when the session ends: everything that was sent in it goes with it. */
-  get era(): AbortSignal {
-    return this.#era.signal;
   }
 
   read(): Promise<SessionRecord | undefined> {
@@ -69,7 +66,7 @@ export class SessionState {
 
   /** @param untold what it takes to tell the server, where it is the user who ends the session */
   async signOut(reason: SignedOutReason, before: SessionRecord | undefined, untold?: Held): Promise<SignedOutRecord> {
-    this.#endEra(reason); // before anything that takes time
+    this.#endCalls(reason); // before anything that takes time
     const record: SignedOutRecord = {
       state: 'signed-out',
       id: this.#newId(),
@@ -98,7 +95,7 @@ export class SessionState {
     if (record === undefined || record.id === before?.id) return;
     this.#known = record;
     if (record.state === 'signed-out') {
-      this.#endEra(record.reason);
+      this.#endCalls(record.reason);
       if (before?.state !== 'signed-out') this.#events.emit('signed-out', { reason: record.reason });
       return;
     }
@@ -107,10 +104,9 @@ export class SessionState {
     this.#events.emit(isSame ? 'refreshed' : 'signed-in', { sessionId });
   }
 
-  #endEra(reason: SignedOutReason): void {
-    const ended = this.#era;
-    this.#era = new AbortController();
-    ended.abort(signedOut(reason));
+  #endCalls(reason: SignedOutReason): void {
+    const error = signedOut(reason);
+    for (const call of [...this.calls]) call.abort(error); // each takes itself out
   }
 
   /** Compared, never guessed. */

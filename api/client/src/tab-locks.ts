@@ -22,8 +22,12 @@ export const queueLock = (): Lock => {
       const hasWaited = waiting > 0;
       const before = last;
       waiting += 1;
-      const turn = waitFor(before, signal).then(() => work(hasWaited));
-      last = Promise.all([before, turn.catch(() => undefined)]).finally(() => (waiting -= 1));
+      const turn = waitFor(before, signal)
+        .then(() => work(hasWaited))
+        .finally(() => {
+          waiting -= 1;
+        });
+      last = Promise.all([before, turn.catch(() => undefined)]);
       return turn;
     },
   };
