@@ -27,6 +27,7 @@ export type { SessionRecord } from './session-record.ts';
 export type { Store } from './stores.ts';
 export { memoryStore } from './stores.ts';
 export type { Lock } from './tab-locks.ts';
+export { queueLock } from './tab-locks.ts';
 
 export interface ClientOptions {
   /** Where the API is: `https://auth.example.com`, or with the path under which a gateway has it. */

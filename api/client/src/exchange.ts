@@ -73,8 +73,8 @@ const sendOnce = async ({ fetch, clock }: Line, { request, tryMs }: Question, ca
 export const exchange = async (line: Line, question: Question, call: Call): Promise<Response> => {
   for (let failed = 1; ; failed += 1) {
     const outcome = await sendOnce(line, question, call).catch((error: unknown) => {
-      if (call.signal.aborted || !(error instanceof LatchkeyError)) throw error;
-      return error;
+      if (error instanceof LatchkeyError && error.code === 'network-failed') return error;
+      throw error;
     });
     const isLost = outcome instanceof LatchkeyError;
     const retryAfterMs = isLost ? undefined : retryAfterMsOf(outcome);

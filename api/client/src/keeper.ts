@@ -34,7 +34,7 @@ export class Keeper {
   readonly #state: SessionState;
   readonly #lock: Lock;
   #flight: Promise<SignedInRecord> | undefined;
-  #aheadAgainMs = 0;
+  #aheadFailedMs = Number.NEGATIVE_INFINITY;
 
   constructor({ server, state, lock }: KeeperParts) {
     this.#server = server;
@@ -132,9 +132,10 @@ export class Keeper {
   /** Ahead of expiry nobody waits for it, and nobody misses it: when the token has expired, it is asked for again. */
   #renewAside(record: SignedInRecord): void {
     const nowMs = this.#server.line.clock.now();
-    if (nowMs < this.#aheadAgainMs) return;
+    const sinceMs = nowMs - this.#aheadFailedMs;
+    if (sinceMs >= 0 && sinceMs < COOL_DOWN_MS) return;
     this.renew(record.id).catch(() => {
-      this.#aheadAgainMs = nowMs + COOL_DOWN_MS;
+      this.#aheadFailedMs = nowMs;
     });
   }
 
