@@ -1,9 +1,10 @@
 // One user of the API as k6 plays it. Called by each scenario in this folder; its counters end in the scenario's
 // summary, and its answer log (one line an answer) is what the demo and the end-to-end tests read
 // (k8s/demo/answers.ts).
+import { SharedArray } from 'k6/data';
 import exec from 'k6/execution';
 import http from 'k6/http';
-import { Counter, Trend } from 'k6/metrics';
+import { Counter, Rate, Trend } from 'k6/metrics';
 
 export type Route = 'health' | 'register' | 'login' | 'me' | 'validate' | 'refresh' | 'logout';
 
@@ -23,6 +24,19 @@ const refreshes = new Counter('latchkey_refreshes');
 const refreshRetries = new Counter('latchkey_refresh_retries');
 const logins = new Counter('latchkey_logins');
 const loginsRefused = new Counter('latchkey_logins_refused');
+const loginsGood = new Rate('latchkey_logins_good');
+const loginsTrue = new Rate('latchkey_logins_true');
+const refreshesGood = new Rate('latchkey_refreshes_good');
+/** No answer, or a server's error. */
+const errors = new Rate('latchkey_errors');
+/** Of those that say "later", how many say when. */
+const refusalsGood = new Rate('latchkey_refusals_good');
+const internalErrors = new Counter('latchkey_internal_errors');
+const unanswered = new Counter('latchkey_unanswered');
+/** Everything that hashes no password. */
+const apiMs = new Trend('latchkey_api_ms', true);
+/** What asks whether a session is good: `validate`, and `me`, which the runbook's load test calls. */
+const sessionMs = new Trend('latchkey_session_ms', true);
 const milliseconds: Record<Route, Trend> = {
   health: new Trend('latchkey_health_ms', true),
   register: new Trend('latchkey_register_ms', true),
@@ -33,11 +47,30 @@ const milliseconds: Record<Route, Trend> = {
   logout: new Trend('latchkey_logout_ms', true),
 };
 
-const password = 'Correct-Horse-42!';
+/** An account that exists, and a session of it where there is one: runner/scene.ts makes them, a run by hand does without. */
+interface Seed {
+  readonly email: string;
+  readonly accessToken?: string;
+  readonly refreshToken?: string;
+}
 
-interface Answer {
+const seedFile = __ENV.SEEDS ?? '';
+const seeds: Seed[] = new SharedArray('seeds', () => (seedFile === '' ? [] : JSON.parse(open(seedFile))));
+export const metricsUrl = `${baseUrl}/api/metrics`;
+const password = __ENV.PASSWORD ?? 'Correct-Horse-42!';
+/** Access tokens live a quarter of an hour. */
+const renewAfterMs = 600_000;
+
+export interface Answer {
   readonly status: number;
   readonly body: string;
+}
+
+export interface Ask {
+  readonly body?: object;
+  readonly bearer?: string;
+  /** What a proxy that is trusted would say of the client: several clients of one machine. */
+  readonly from?: string;
 }
 
 /**
@@ -51,9 +84,17 @@ export class User {
   #refresh = '';
   #refreshUnanswered = false;
   #waitsUntilMs = 0;
+  #renewedMs = Date.now();
 
-  constructor(name: string) {
-    this.email = `load-${runId}-${name}@example.com`;
+  /** `number`: which of the seeds is this user's, in turn, where there are seeds; without it the user begins by registering. */
+  constructor(name: string, number?: number) {
+    const seed = number === undefined || seeds.length === 0 ? undefined : seeds[number % seeds.length];
+    this.email = seed?.email ?? `load-${runId}-${name}@example.com`;
+    this.#hasAccount = seed !== undefined;
+    // Two users with one session would replay each other's refresh tokens.
+    if (number === undefined || number >= seeds.length) return;
+    this.#access = seed?.accessToken ?? '';
+    this.#refresh = seed?.refreshToken ?? '';
   }
 
   get signedIn(): boolean {
@@ -73,17 +114,19 @@ export class User {
     return isIn;
   }
 
-  me(): void {
-    this.#useSession(request('GET', 'me', undefined, this.#access));
+  /** @returns the status that answered it */
+  me(): number {
+    return this.#useSession('me');
   }
 
   validate(): void {
-    this.#useSession(request('GET', 'validate', undefined, this.#access));
+    this.#useSession('validate');
   }
 
   refresh(): void {
     if (this.#refreshUnanswered) refreshRetries.add(1);
-    const answer = request('POST', 'refresh', { refreshToken: this.#refresh });
+    const answer = request('POST', 'refresh', { body: { refreshToken: this.#refresh } });
+    refreshesGood.add(answer.status === 200);
     this.#refreshUnanswered = !isFinal(answer.status);
     if (answer.status === 200) this.#keepTokens(answer.body);
     else if (answer.status === 401) this.#loseSession('refresh');
@@ -92,19 +135,21 @@ export class User {
 
   /** Ends the session; without an answer the session may live on, so it is kept and the next call tries again. */
   logOut(): void {
-    const answer = request('POST', 'logout', { refreshToken: this.#refresh }, this.#access);
+    const answer = request('POST', 'logout', { body: { refreshToken: this.#refresh }, bearer: this.#access });
     if (answer.status === 401) this.#loseSession('logout');
     else if (isFinal(answer.status)) this.#forgetSession();
   }
 
   #register(): boolean {
     const names = { firstName: 'Load', lastName: 'Test' };
-    const answer = request('POST', 'register', { email: this.email, password, ...names });
+    const answer = request('POST', 'register', { body: { email: this.email, password, ...names } });
     return answer.status === 201 || answer.status === 409;
   }
 
   #logIn(): boolean {
-    const answer = request('POST', 'login', { email: this.email, password });
+    const answer = request('POST', 'login', { body: { email: this.email, password } });
+    loginsGood.add(answer.status === 200);
+    if (answer.status !== 503) loginsTrue.add(answer.status === 200);
     if (answer.status === 401) loginsRefused.add(1);
     if (answer.status !== 200) return false;
     logins.add(1);
@@ -112,13 +157,17 @@ export class User {
     return true;
   }
 
-  #useSession(answer: Answer): void {
-    if (answer.status === 401) this.#loseSession('access');
+  #useSession(route: 'me' | 'validate'): number {
+    if (Date.now() > this.#renewedMs + renewAfterMs) this.refresh();
+    const { status } = request('GET', route, { bearer: this.#access });
+    if (status === 401) this.#loseSession('access');
+    return status;
   }
 
   #keepTokens(body: string): void {
     this.#access = textIn(body, 'accessToken');
     this.#refresh = textIn(body, 'refreshToken');
+    this.#renewedMs = Date.now();
   }
 
   #loseSession(how: string): void {
@@ -139,17 +188,20 @@ export function lookAtHealth(): void {
   request('GET', 'health');
 }
 
-function request(method: 'GET' | 'POST', route: Route, body?: object, bearer = ''): Answer {
+export function request(method: 'GET' | 'POST', route: Route, { body, bearer = '', from = '' }: Ask = {}): Answer {
   const url = route === 'health' ? `${baseUrl}/api/health` : `${baseUrl}/api/v1/auth/${route}`;
   const headers: Record<string, string> = { accept: 'application/json' };
   if (host !== '') headers['host'] = host;
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (bearer !== '') headers['authorization'] = `Bearer ${bearer}`;
+  if (from !== '') headers['x-forwarded-for'] = from;
   const payload = body === undefined ? null : JSON.stringify(body);
   const response = http.request(method, url, payload, { headers, timeout: timeoutMs, tags: { route, name: route } });
   const version = String(response.headers['Latchkey-Version'] ?? '');
-  record(route, { status: response.status, version, error: response.error }, response.timings.duration);
-  return { status: response.status, body: typeof response.body === 'string' ? response.body : '' };
+  const retryAfter = String(response.headers['Retry-After'] ?? '');
+  const { status, error } = response;
+  record(route, { status, version, error, retryAfter, ms: response.timings.duration });
+  return { status, body: typeof response.body === 'string' ? response.body : '' };
 }
 
 /** `error` says why none came, where status is 0. */
@@ -157,15 +209,29 @@ interface Heard {
   readonly status: number;
   readonly version: string;
   readonly error: string;
+  readonly retryAfter: string;
+  readonly ms: number;
 }
 
-function record(route: Route, { status, version, error }: Heard, durationMs: number): void {
-  milliseconds[route].add(durationMs);
+function record(route: Route, heard: Heard): void {
+  const { status, version, error, ms } = heard;
+  milliseconds[route].add(ms);
+  if (route !== 'login' && route !== 'register') apiMs.add(ms);
+  if (route === 'me' || route === 'validate') sessionMs.add(ms);
   const failed = status === 0 || status === 429 || status >= 500;
-  if (failed) failureOf(version).add(1);
+  errors.add(status === 0 || status >= 500);
+  if (failed) countFailure(heard);
   const wanted = answersLogged === 'all' || (answersLogged === 'canary' && version !== stableVersion);
   const why = status === 0 ? { error } : {};
-  if (wanted) console.log(JSON.stringify({ t: Date.now(), status, version, route, ...why }));
+  const took = Math.round(ms * 100) / 100;
+  if (wanted) console.log(JSON.stringify({ t: Date.now(), status, version, route, ms: took, ...why }));
+}
+
+function countFailure({ status, version, retryAfter }: Heard): void {
+  failureOf(version).add(1);
+  if (status === 0) unanswered.add(1);
+  else if (status === 429 || status === 503) refusalsGood.add(/^[1-9]\d*$/.test(retryAfter));
+  else internalErrors.add(1);
 }
 
 function failureOf(version: string): Counter {
@@ -188,4 +254,17 @@ function isFinal(status: number): boolean {
 /** The number of the virtual user within the test, from 0. */
 export function userNumber(): number {
   return exec.vu.idInTest - 1;
+}
+
+let ownUser: User | undefined;
+
+/**
+ * This virtual user's own session. Users without a seed begin one after the other: each login takes a core for a quarter of a second.
+ * @returns undefined before its turn
+ */
+export function userInTurn(everyMs: number): User | undefined {
+  const number = userNumber();
+  const pauseMs = seeds.length > 0 ? 0 : Number(__ENV.SIGN_IN_EVERY_MS ?? everyMs);
+  if (Date.now() >= exec.scenario.startTime + number * pauseMs) ownUser ??= new User(String(number), number);
+  return ownUser;
 }

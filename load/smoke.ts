@@ -1,22 +1,13 @@
 // One user walks through every route of this slice once: the quickest proof that an installation works. By hand, or as
 // the chart's test:  k6 run -e BASE_URL=http://… load/smoke.ts
 import { check } from 'k6';
+import { judgedAs } from './profile.ts';
 import { lookAtHealth, User } from './session.ts';
 
-export const options = {
-  vus: 1,
-  iterations: 1,
-  thresholds: {
-    checks: ['rate==1'],
-    latchkey_sessions_lost: ['count==0'],
-    latchkey_failed_stable: ['count==0'],
-    latchkey_failed_canary: ['count==0'],
-    latchkey_failed_unanswered: ['count==0'],
-  },
-};
+export const options = { ...judgedAs('smoke'), vus: 1, iterations: 1 };
 
 export default function smoke(): void {
-  const user = new User('smoke');
+  const user = new User(`smoke-${Date.now()}`);
   lookAtHealth();
   check(user, { 'a new user signs in': (someone) => someone.signIn() });
   user.me();

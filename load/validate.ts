@@ -1,32 +1,22 @@
-// How fast sessions are validated (requirement L1: p99 below 200 ms). Each user signs in once, then only validates. By hand:
+// How fast sessions are validated (requirement L1: p99 below 200 ms): each user has one session and asks `validate` and `me`
+// in turn; the runbook's load test calls `me`. By hand:
 //   k6 run -e BASE_URL=http://… -e RATE=500 load/validate.ts
-// Options: RATE=300 validations a second, USERS=20, DURATION=1m, SIGN_IN_EVERY_MS=600, and those of session.ts.
-import exec from 'k6/execution';
-import { lookAtHealth, User, userNumber } from './session.ts';
-
-const users = Number(__ENV.USERS ?? 20);
-const signInEveryMs = Number(__ENV.SIGN_IN_EVERY_MS ?? 600);
+// Options: those of profile.ts (RATE=300, USERS=20, DURATION=1m), SIGN_IN_EVERY_MS=600, and those of session.ts.
+import { executorOf, judgedAs, loadOf } from './profile.ts';
+import { lookAtHealth, userInTurn } from './session.ts';
 
 export const options = {
-  scenarios: {
-    validate: {
-      executor: 'constant-arrival-rate',
-      rate: Number(__ENV.RATE ?? 300),
-      timeUnit: '1s',
-      duration: __ENV.DURATION ?? '1m',
-      preAllocatedVUs: users,
-      maxVUs: users,
-    },
-  },
-  thresholds: { latchkey_validate_ms: ['p(99)<200'], latchkey_sessions_lost: ['count==0'] },
-  summaryTrendStats: ['avg', 'p(50)', 'p(95)', 'p(99)', 'max'],
+  ...judgedAs('validate'),
+  scenarios: { validate: executorOf(loadOf({ rate: 300, users: 20, duration: '1m' })) },
 };
 
-let user: User | undefined;
+let asked = 0;
 
 export default function validate(): void {
-  if (Date.now() >= exec.scenario.startTime + userNumber() * signInEveryMs) user ??= new User(String(userNumber()));
+  const user = userInTurn(600);
+  asked += 1;
   if (user === undefined || user.isWaiting) lookAtHealth();
-  else if (user.signedIn) user.validate();
-  else user.signIn();
+  else if (!user.signedIn) user.signIn();
+  else if (asked % 2 === 0) user.me();
+  else user.validate();
 }

@@ -26,7 +26,7 @@ const FILES: Readonly<Record<Exclude<Suite, 'static'>, string>> = {
   property: 'test/property/**/*.test.ts',
   'integration-api': 'test/integration/api/**/*.test.ts',
   contract: 'test/contract/**/*.test.ts',
-  'integration-operator': 'test/integration/{charts,k8s-local,operator}/**/*.test.ts',
+  'integration-operator': 'test/integration/{charts,containers,k8s-local,load,operator}/**/*.test.ts',
   e2e: 'test/e2e/**/*.test.ts',
 };
 /** The suites that run the API in their own process. */

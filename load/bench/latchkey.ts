@@ -11,7 +11,7 @@ import { PinnedProcess } from './pinned-process.ts';
 import type { BenchDatabase, Stores } from './stores.ts';
 
 const MAIN = fileURLToPath(new URL('../../api/src/main.ts', import.meta.url));
-const PASSWORD = 'Correct-Horse-9-Staple';
+export const PASSWORD = 'Correct-Horse-9-Staple';
 const MAX_PER_MINUTE = '10000000';
 
 const pair = z.object({ accessToken: z.string(), refreshToken: z.string() });
@@ -30,6 +30,7 @@ export interface Latchkey {
     readonly name?: string;
     readonly cores?: string;
     readonly flags?: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
   }): Promise<PinnedProcess>;
 }
 
@@ -51,7 +52,7 @@ const send = async (connection: Connection, path: string, body: unknown): Promis
   return answer;
 };
 
-const emailOf = (index: number): string => `bench-${index}@example.com`;
+export const emailOf = (index: number): string => `bench-${index}@example.com`;
 
 /** Opens accounts and logs them in at a server whose hashes are cheap: what is measured later is not the seed. */
 const seed = async (port: number, count: number): Promise<readonly ClientSession[]> => {
@@ -80,11 +81,11 @@ export const createLatchkey = async (stores: Stores, sessionCount: number): Prom
   return {
     database,
     sessions,
-    serve: ({ name = 'latchkey', cores, flags = [] } = {}) =>
+    serve: ({ name = 'latchkey', cores, flags = [], env: given = {} } = {}) =>
       PinnedProcess.start({
         name,
         args: [...flags, MAIN],
-        env: { ...env, ...image },
+        env: { ...env, ...image, ...given },
         probe,
         ...(cores === undefined ? {} : { cores }),
       }),

@@ -64,9 +64,16 @@ export class PinnedProcess {
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', PORT: String(port), ...options.env },
     });
     const started = new PinnedProcess(options, port, child);
-    process.once('exit', () => child.kill('SIGKILL'));
+    const kill = (): void => void child.kill('SIGKILL');
+    process.once('exit', kill);
+    child.once('exit', () => process.removeListener('exit', kill));
     if (options.probe !== undefined) await started.#untilUp(options.probe);
     return started;
+  }
+
+  /** Stops and goes on as a process of the kernel does: runner/slow.ts takes time from it. */
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(name);
   }
 
   /** User and system time of all threads, in seconds. */

@@ -1,0 +1,93 @@
+/**
+ * `npm run load` from end to end: every scenario in its smallest form on a real server, and the proof that a server which got slower is
+ * noticed. The limits of time are widened, since other tests share the cores; whether they hold is for `npm run load` on a quiet machine.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { z } from 'zod';
+import { SCENARIOS } from '../../../load/runner/stages.ts';
+
+const MAIN = fileURLToPath(new URL('../../../load/runner/main.ts', import.meta.url));
+const LIMIT_MS = 280_000;
+
+const level = z.object({ name: z.string(), value: z.number().nullable(), holds: z.boolean() });
+const run = z.object({ scenario: z.string(), holds: z.boolean(), answers: z.number(), levels: z.array(level) });
+const printed = z.object({ holds: z.boolean(), runs: z.array(run) });
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const load = (...args: readonly string[]): Promise<Ended> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], timeout: LIMIT_MS });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+
+describe('npm run load', function () {
+  this.timeout(300_000);
+  let folder: string;
+  let ended: Ended;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'latchkey-load-test-'));
+    ended = await load('all', '--tolerance', '10', '-o', 'json', '--out', folder);
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  for (const { name } of SCENARIOS) {
+    it(`${name} holds its levels on a server as in production, and leaves its report`, async () => {
+      expect(ended.stdout, ended.stderr).to.match(/^\{/);
+      const found = printed.parse(JSON.parse(ended.stdout)).runs.find(({ scenario }) => scenario === name);
+      expect(found?.levels.filter(({ holds }) => !holds)).to.deep.equal([]);
+      expect(found?.answers).to.be.above(0);
+      const page = await readFile(join(folder, `${name}-smoke`, 'report.html'), 'utf8');
+      expect(page)
+        .to.include('Every service level holds.')
+        .and.include('<svg')
+        .and.not.match(/NaN|undefined/);
+      expect(run.parse(JSON.parse(await readFile(join(folder, `${name}-smoke`, 'summary.json'), 'utf8'))).holds).to.be
+        .true;
+    });
+  }
+
+  it('ends with 0 when every level holds', () => expect(ended.code, ended.stderr).to.equal(0));
+
+  it('fails at a server that got three times slower, and says which level', async () => {
+    const slow = ['--stage', 'average', '--duration', '5s', '--users', '4', '--slow', '3'];
+    const { code, stdout, stderr } = await load('login', ...slow, '--out', folder);
+    expect(code, stderr).to.equal(1);
+    expect(stdout).to.match(/✗ login, p95/);
+    expect(await readFile(join(folder, 'login-average', 'report.html'), 'utf8')).to.include('✗ missed');
+  });
+
+  it('puts no load on a server that does not answer: it ends with 1 and says why', async () => {
+    const { code, stdout } = await load(
+      'validate',
+      '--base-url',
+      'http://127.0.0.1:1',
+      '--out',
+      folder,
+      '--duration',
+      '1s',
+    );
+    expect(code).to.equal(1);
+    expect(stdout).to.include('✗ requests that failed').and.include('✗ session validation');
+  });
+
+  it('ends with 2 at a wrong command line, and starts nothing', async () => {
+    const { code, stderr } = await load('login', '--base-url', 'https://auth.example.com');
+    expect(code).to.equal(2);
+    expect(stderr).to.include('--allow-remote');
+  });
+});
