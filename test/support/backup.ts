@@ -1,62 +1,22 @@
 /** Backups by the command's own code, and what a database holds told independently of it. Called by the backup tests. */
 import { generateBackupKeys } from '../../api/src/backup/archive-keys.ts';
-import { backup } from '../../api/src/cli/backup.ts';
-import type { Command } from '../../api/src/cli/command.ts';
-import { drill } from '../../api/src/cli/drill.ts';
-import { restore } from '../../api/src/cli/restore.ts';
+import { runLatchkey, type Said, type SaidBytes } from './command-line.ts';
 import type { TestDatabase } from './postgres.ts';
 
 /** One pair for the whole process. */
 export const BACKUP_KEYS = generateBackupKeys();
 
-export interface CommandRun {
-  readonly code: number;
-  readonly out: string;
-  readonly bytes: Buffer;
-  readonly err: string;
-}
+type Env = Readonly<Record<string, string | undefined>>;
+const KEYS = { BACKUP_PUBLIC_KEY: BACKUP_KEYS.publicKey, BACKUP_PRIVATE_KEY: BACKUP_KEYS.privateKey } as const;
 
-/** Runs a command in this process as a script would: no person looks, `nowMs` is the test's. */
-export const runCommand = async (
-  command: Command,
-  args: readonly string[],
-  env: Readonly<NodeJS.ProcessEnv>,
-  nowMs: () => number = Date.now,
-): Promise<CommandRun> => {
-  const pieces: Buffer[] = [];
-  let err = '';
-  const code = await command.run(args, {
-    env,
-    isInteractive: false,
-    hasColour: false,
-    columns: () => 100,
-    write: async (data) => {
-      pieces.push(Buffer.from(data));
-    },
-    complain: (text) => {
-      err += text;
-    },
-    readInput: async () => '',
-    nowMs,
-    over: new AbortController().signal,
-  });
-  const bytes = Buffer.concat(pieces);
-  return { code, out: bytes.toString('utf8'), bytes, err };
-};
+export const runBackup = (args: readonly string[], env: Env, nowMs?: () => number): Promise<SaidBytes> =>
+  runLatchkey(['backup', ...args], { env: { ...KEYS, ...env }, ...(nowMs && { nowMs }) });
 
-export const runBackup = (args: readonly string[], env: Readonly<NodeJS.ProcessEnv>, nowMs?: () => number) =>
-  runCommand(
-    backup,
-    args,
-    { BACKUP_PUBLIC_KEY: BACKUP_KEYS.publicKey, BACKUP_PRIVATE_KEY: BACKUP_KEYS.privateKey, ...env },
-    nowMs,
-  );
+export const runRestore = (args: readonly string[], env: Env): Promise<Said> =>
+  runLatchkey(['restore', ...args], { env: { ...KEYS, ...env } });
 
-export const runRestore = (args: readonly string[], env: Readonly<NodeJS.ProcessEnv>, nowMs?: () => number) =>
-  runCommand(restore, args, { BACKUP_PRIVATE_KEY: BACKUP_KEYS.privateKey, ...env }, nowMs);
-
-export const runDrill = (args: readonly string[], env: Readonly<NodeJS.ProcessEnv>) =>
-  runCommand(drill, args, { BACKUP_PRIVATE_KEY: BACKUP_KEYS.privateKey, ...env });
+export const runDrill = (args: readonly string[], env: Env): Promise<Said> =>
+  runLatchkey(['drill', ...args], { env: { ...KEYS, ...env } });
 
 const OURS = `n.nspname IN ('auth', 'latchkey', 'public')`;
 

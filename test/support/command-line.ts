@@ -8,6 +8,11 @@ export interface Said {
   readonly err: string;
 }
 
+export interface SaidBytes extends Said {
+  /** Standard output as it was written, for what is no text. */
+  readonly bytes: Buffer;
+}
+
 export interface Stage {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly input?: string;
@@ -22,17 +27,18 @@ export interface Stage {
 }
 
 /** Nothing of this process's own environment goes in. */
-export const runLatchkey = async (args: readonly string[], stage: Stage = {}): Promise<Said> => {
-  let [out, err] = ['', ''];
+export const runLatchkey = async (args: readonly string[], stage: Stage = {}): Promise<SaidBytes> => {
+  const pieces: Buffer[] = [];
+  let err = '';
   const terminal: Terminal = {
     env: stage.env ?? {},
     isInteractive: stage.isInteractive ?? false,
     hasColour: stage.hasColour ?? false,
     columns: () => stage.columns ?? 200,
     rows: () => stage.rows ?? Number.POSITIVE_INFINITY,
-    write: async (text) => {
-      out += text;
-      stage.onWrite?.(text);
+    write: async (data) => {
+      pieces.push(Buffer.from(data));
+      stage.onWrite?.(data.toString());
     },
     complain: (text) => (err += text),
     readInput: async () => stage.input ?? '',
@@ -40,5 +46,6 @@ export const runLatchkey = async (args: readonly string[], stage: Stage = {}): P
     over: stage.over ?? new AbortController().signal,
   };
   const code = await latchkey(args, terminal);
-  return { code, out, err };
+  const bytes = Buffer.concat(pieces);
+  return { code, out: bytes.toString('utf8'), bytes, err };
 };
