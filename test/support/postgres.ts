@@ -12,7 +12,8 @@ import { migrate, withOwner } from '../../api/src/db/migrate.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../api/src/embedded/postgres.ts';
 
 const TEMPLATE = 'latchkey_template';
-const APPLICATION = 'latchkey_test_app';
+/** The login role of every test's database; of the server, so whoever changes it puts it back. */
+export const APPLICATION_ROLE = 'latchkey_test_app';
 
 export interface TestDatabase {
   readonly name: string;
@@ -72,13 +73,13 @@ const startTemplateServer = async (): Promise<TestServer> => {
 export const prepareDatabase = (server: EmbeddedPostgres, name: string): Promise<string> =>
   withOwner(urlOf(server, name), async (client) => {
     await migrate(client);
-    return ensureLoginRole(client, urlOf(server, name, APPLICATION));
+    return ensureLoginRole(client, urlOf(server, name, APPLICATION_ROLE));
   });
 
 const describeDatabase = (server: EmbeddedPostgres, name: string): TestDatabase => ({
   name,
   ownerUrl: urlOf(server, name),
-  url: urlOf(server, name, APPLICATION),
+  url: urlOf(server, name, APPLICATION_ROLE),
   query: async (statement, values = []) => {
     const client = new Client({ connectionString: urlOf(server, name) });
     await client.connect();

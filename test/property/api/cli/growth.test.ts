@@ -1,6 +1,6 @@
 /** By how much counters grew, whatever the restarts between the looks, and the quantiles of what they counted. */
 import { expect } from 'chai';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { MIN_REQUESTS, quantile, share } from '../../../../api/src/cli/monitor/amounts.ts';
 import { readExposition } from '../../../../api/src/cli/monitor/exposition.ts';
 import { added, growthBetween, type Look } from '../../../../api/src/cli/monitor/growth.ts';

@@ -1,6 +1,6 @@
 /** Which known word a misspelt one may have meant. */
 import { expect } from 'chai';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { editDistance, nearest } from '../../../../api/src/core/nearest.ts';
 
 const word = fc.string({ minLength: 0, maxLength: 12 });
