@@ -3,7 +3,7 @@
  * from pods (sentinel.ts) and PromQL over them (observe.ts). test/contract/operator compares the names with the API's own list.
  */
 import type { MetricSample } from './clients/pods.ts';
-import type { PodCounters } from './core/window.ts';
+import { boundKey, type PodCounters } from './core/window.ts';
 
 const NAMES = {
   requests: 'http_requests_total',
@@ -28,7 +28,8 @@ export function countersOf(samples: readonly MetricSample[]): PodCounters {
     if (name === NAMES.durationBucket) {
       // Bounds are in seconds; the core counts in milliseconds. +Inf is the count and no bound.
       const boundMs = Math.round(Number(labels['le']) * 1000);
-      if (Number.isFinite(boundMs)) fasterThan[boundMs] = (fasterThan[boundMs] ?? 0) + value;
+      const key = boundKey(boundMs);
+      if (Number.isFinite(boundMs)) fasterThan[key] = (fasterThan[key] ?? 0) + value;
       continue;
     }
     sums[name] = (sums[name] ?? 0) + value;

@@ -1,7 +1,7 @@
 /** What of the counts of a span or a batch is bad. trial.ts weighs these, judge.ts names the severity by their shares. */
 
 import type { Tally } from './sequential.ts';
-import type { Counts } from './window.ts';
+import { boundKey, type Counts } from './window.ts';
 
 export function errorsIn({ serverErrors, requests }: Counts): Tally {
   return tally(serverErrors, requests);
@@ -13,7 +13,8 @@ export function loginsIn({ loginFailures, logins }: Counts): Tally {
 
 /** @param boundMs a bound of the latency histogram; where it is not counted, nothing is slower */
 export function slowIn({ requests, fasterThan }: Counts, boundMs: number): Tally {
-  return tally(requests - (fasterThan[String(boundMs)] ?? requests), requests);
+  // Decision records of operators before boundKey have the bare number.
+  return tally(requests - (fasterThan[boundKey(boundMs)] ?? fasterThan[String(boundMs)] ?? requests), requests);
 }
 
 /** Two counters of one exposition need not be of one moment, and a gain may be taken back by a reset. */

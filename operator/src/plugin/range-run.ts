@@ -15,7 +15,7 @@ import type { Spec } from '../core/spec.ts';
 import type { Status } from '../core/status.ts';
 import { nextStatus } from '../core/status-from.ts';
 import { newTrial, observeTrial, type Trial } from '../core/trial.ts';
-import { type CounterWindow, emptyWindow, newestGain, observeCounters, viewWindow } from '../core/window.ts';
+import { boundKey, type CounterWindow, emptyWindow, newestGain, observeCounters, viewWindow } from '../core/window.ts';
 import { type ByFigure, byFigure, type FigureName, type RangeFigures, sampleAt, sumUntil } from './range-figures.ts';
 
 /** What the operator would have recorded: a new decision, or checks that found something else. */
@@ -122,9 +122,9 @@ function countersOf(totals: Memory['totals'], track: 'canary' | 'stable', bounds
     requests,
     serverErrors: of(isCanary ? 'serverErrors' : 'stableServerErrors'),
     fasterThan: {
-      [bounds.p1Ms]: requests - of(isCanary ? 'slowerThanP1' : 'stableSlowerThanP1'),
-      [bounds.p2Ms]: requests - of(isCanary ? 'slowerThanP2' : 'stableSlowerThanP2'),
-      [bounds.p3Ms]: requests - of(isCanary ? 'slowerThanP3' : 'stableSlowerThanP3'),
+      [boundKey(bounds.p1Ms)]: requests - of(isCanary ? 'slowerThanP1' : 'stableSlowerThanP1'),
+      [boundKey(bounds.p2Ms)]: requests - of(isCanary ? 'slowerThanP2' : 'stableSlowerThanP2'),
+      [boundKey(bounds.p3Ms)]: requests - of(isCanary ? 'slowerThanP3' : 'stableSlowerThanP3'),
     },
     logins: of(isCanary ? 'logins' : 'stableLogins'),
     loginFailures: of(isCanary ? 'loginFailures' : 'stableLoginFailures'),

@@ -57,7 +57,7 @@ describe('pod metrics', () => {
       ),
     );
     expect(counters).to.include({ requests: 12, serverErrors: 2, databaseErrors: 3, logins: 0, dataLoss: 0 });
-    expect(counters.fasterThan).to.deep.equal({ 300: 8 });
+    expect(counters.fasterThan).to.deep.equal({ '300ms': 8 });
   });
 
   it('answers within its deadline whatever a pod does, one result a pod in order', async () => {

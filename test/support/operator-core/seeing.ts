@@ -68,7 +68,7 @@ function sentinelView(world: World): SentinelView | undefined {
     ...COUNTS,
     requests,
     serverErrors: isThin ? (world.health === 'thin' ? 1 : 0) : (ERRORS[world.health] ?? 0),
-    fasterThan: { 200: requests, 300: requests, 500: requests },
+    fasterThan: { '200ms': requests, '300ms': requests, '500ms': requests },
     logins: isThin ? 0 : 1_000,
   };
   const pods = world.target?.current ?? 0;

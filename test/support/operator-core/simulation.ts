@@ -7,6 +7,7 @@ import type { Severity } from '../../../operator/src/core/matrix.ts';
 import type { Matrix } from '../../../operator/src/core/spec.ts';
 import { isProven, newTrial, observeTrial } from '../../../operator/src/core/trial.ts';
 import {
+  boundKey,
   type CounterWindow,
   emptyWindow,
   newestGain,
@@ -97,7 +98,7 @@ const BOUNDS_MS = [200, 300, 500] as const;
 const NOTHING: PodCounters = {
   requests: 0,
   serverErrors: 0,
-  fasterThan: { 200: 0, 300: 0, 500: 0 },
+  fasterThan: { '200ms': 0, '300ms': 0, '500ms': 0 },
   logins: 0,
   loginFailures: 0,
   databaseErrors: 0,
@@ -117,7 +118,7 @@ function after(counters: PodCounters, { perSecond, rates, isBusy, random }: Draw
   const logins = binomial(requests, 0.1, random);
   const slow = isBusy ? binomial(requests, 0.4, random) : binomial(requests, rates.slow, random);
   const fasterThan = Object.fromEntries(
-    BOUNDS_MS.map((bound) => [bound, (counters.fasterThan[bound] ?? 0) + requests - slow]),
+    BOUNDS_MS.map(boundKey).map((bound) => [bound, (counters.fasterThan[bound] ?? 0) + requests - slow]),
   );
   return {
     ...counters,

@@ -124,7 +124,7 @@ describe('evidence under another policy', () => {
   const counts = (requests: number, bad: number): Counts => ({
     requests,
     serverErrors: bad,
-    fasterThan: { 500: requests - bad, 300: requests - bad, 1_000: requests - bad },
+    fasterThan: { '500ms': requests - bad, '300ms': requests - bad, '1000ms': requests - bad },
     logins: requests,
     loginFailures: bad,
     databaseErrors: 0,

@@ -129,7 +129,7 @@ describe('what is bad of the counts', () => {
   });
 
   it('is slower than a bound only where the bound is counted', () => {
-    const seen = counts({ requests: 10, fasterThan: { 500: 7 } });
+    const seen = counts({ requests: 10, fasterThan: { '500ms': 7 } });
     expect(slowIn(seen, 500)).to.deep.equal({ bad: 3, total: 10 });
     expect(slowIn(seen, 300)).to.deep.equal({ bad: 0, total: 10 });
   });
@@ -143,7 +143,7 @@ describe('the trial of a step', () => {
   });
   const slow = (requests: number, faster: number): Partial<Counts> => ({
     requests,
-    fasterThan: { 500: faster, 300: faster, 200: faster },
+    fasterThan: { '500ms': faster, '300ms': faster, '200ms': faster },
   });
 
   it('weighs errors against the limit of P1 and against stable of earlier seconds', () => {
@@ -195,7 +195,7 @@ describe('the trial of a step', () => {
       canary: { requests: 19, slowP1: 19, slowP2: 19 },
       stable: { requests: 5, slowP1: 0, slowP2: 0 },
     });
-    const twenty = observeTrial(nineteen, gain({ requests: 1, fasterThan: { 500: 1, 300: 0 } }), matrix);
+    const twenty = observeTrial(nineteen, gain({ requests: 1, fasterThan: { '500ms': 1, '300ms': 0 } }), matrix);
     const slowOne = weigh(emptyProcess, overLimit({ bad: 1, total: 1 }, 0.1));
     expect(twenty.slow).to.deep.equal({ p1: slowOne, p2: slowOne });
     expect(twenty.block).to.deep.equal(newTrial.block);
@@ -205,7 +205,7 @@ describe('the trial of a step', () => {
   it('tells slow by the bound of P1 from slow by that of P2', () => {
     const { slow: found } = observeTrial(
       newTrial,
-      { canary: counts({ requests: 40, fasterThan: { 500: 40, 300: 10 } }), stable: NONE },
+      { canary: counts({ requests: 40, fasterThan: { '500ms': 40, '300ms': 10 } }), stable: NONE },
       matrix,
     );
     expect(found.p1).to.deep.equal(weigh(emptyProcess, overLimit({ bad: 0, total: 1 }, 0.1)));

@@ -28,7 +28,7 @@ const found = (judged: Judged, check: CheckName): string => {
 describe('the sentinel', () => {
   it('says of each check what it saw, as its own figure over its own window', () => {
     const judged = look(
-      viewOf([span(1_000, { requests: 100, logins: 20, fasterThan: { 200: 100, 300: 100, 500: 100 } })]),
+      viewOf([span(1_000, { requests: 100, logins: 20, fasterThan: { '200ms': 100, '300ms': 100, '500ms': 100 } })]),
     );
     expect(judged.results.map(({ check }) => check)).to.deep.equal([
       'serviceDown',
@@ -89,7 +89,7 @@ describe('the sentinel', () => {
   });
 
   it('takes little traffic and few logins for health, and silence for what it is', () => {
-    const thin = look(viewOf([span(1_000, { requests: 4, serverErrors: 1, fasterThan: { 500: 3 }, logins: 4 })]));
+    const thin = look(viewOf([span(1_000, { requests: 4, serverErrors: 1, fasterThan: { '500ms': 3 }, logins: 4 })]));
     expect([found(thin, 'errorRate'), found(thin, 'latencyP95'), found(thin, 'authFailureRate')]).to.deep.equal([
       'pass 25%',
       'pass 0% slower',
@@ -118,7 +118,9 @@ describe('what the trial has proven', () => {
   });
 
   it('is proof of its own check and of no other', () => {
-    const spans = [span(1_000, { ...logins, serverErrors: 200, fasterThan: { 200: 500, 300: 500, 500: 500 } })];
+    const spans = [
+      span(1_000, { ...logins, serverErrors: 200, fasterThan: { '200ms': 500, '300ms': 500, '500ms': 500 } }),
+    ];
     const said = (change: Partial<Evidence>): readonly string[] => {
       const judged = look(viewOf(spans, { evidence: proven(change) }));
       return (['errorRate', 'latencyP95', 'authFailureRate'] as const).map((check) => found(judged, check));

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
+import { slowIn } from '../../../../operator/src/core/tally.ts';
 import { newTrial } from '../../../../operator/src/core/trial.ts';
 import {
+  boundKey,
   type CounterWindow,
   emptyWindow,
   newestGain,
@@ -15,7 +17,7 @@ import { T0 } from '../../../support/operator-core/world.ts';
 const zero: PodCounters = {
   requests: 0,
   serverErrors: 0,
-  fasterThan: { 500: 0 },
+  fasterThan: { '500ms': 0 },
   logins: 0,
   loginFailures: 0,
   databaseErrors: 0,
@@ -85,7 +87,7 @@ describe('the sentinel window', () => {
     const all = (times: number): PodCounters => ({
       requests: 70 * times,
       serverErrors: 7 * times,
-      fasterThan: { 200: 30 * times, 500: 60 * times },
+      fasterThan: { '200ms': 30 * times, '500ms': 60 * times },
       logins: 20 * times,
       loginFailures: 5 * times,
       databaseErrors: 3 * times,
@@ -170,5 +172,17 @@ describe('the sentinel window', () => {
     expect(viewWindow(window, newTrial)?.spans.map(({ spanMs }) => spanMs)).to.deep.equal([
       1_000, 3_000, 10_000, 60_000, 300_000,
     ]);
+  });
+
+  it('names latency bounds by words: an index would have V8 reserve a slot for every number below it', () => {
+    expect(boundKey(500)).to.equal('500ms');
+    expect(Array.from([200, 300, 500].map(boundKey), Number)).to.satisfy((keys: readonly number[]) =>
+      keys.every(Number.isNaN),
+    );
+  });
+
+  it('is read from records of operators that named bounds by their number', () => {
+    expect(slowIn({ ...zero, requests: 10, fasterThan: { 500: 7 } }, 500)).to.deep.equal({ bad: 3, total: 10 });
+    expect(slowIn({ ...zero, requests: 10, fasterThan: { '500ms': 6 } }, 500)).to.deep.equal({ bad: 4, total: 10 });
   });
 });
