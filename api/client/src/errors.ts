@@ -45,6 +45,15 @@ export const PROBLEM_CODES = [
   'session-unknown',
   'signature-invalid',
   'unsupported-media-type',
+  'upstream-answer-invalid',
+  'upstream-connect-timeout',
+  'upstream-connection-lost',
+  'upstream-failed',
+  'upstream-misconfigured',
+  'upstream-read-timeout',
+  'upstream-service-refused',
+  'upstream-unavailable',
+  'upstream-unreachable',
   'uri-too-long',
 ] as const;
 
