@@ -34,7 +34,7 @@ const message = z.looseObject({
 const target = z.looseObject({ targetId: z.string() });
 const attached = z.looseObject({ sessionId: z.string() });
 const evaluated = z.looseObject({
-  result: z.looseObject({ value: z.unknown() }),
+  result: z.looseObject({ value: z.unknown().optional() }),
   exceptionDetails: z
     .looseObject({ text: z.string(), exception: z.looseObject({ description: z.string().optional() }).optional() })
     .optional(),

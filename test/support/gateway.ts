@@ -74,7 +74,7 @@ export class Gateway {
 
   #handle(request: http.IncomingMessage, response: http.ServerResponse): void {
     const { method = 'GET', url = '/' } = request;
-    const file = this.#files.get(url);
+    const file = this.#files.get(url.split('?', 1)[0] ?? url);
     if (file !== undefined) {
       response.writeHead(200, { 'content-type': file.type, 'cache-control': 'no-store' }).end(file.text);
       return;

@@ -40,7 +40,7 @@ export interface Limits {
 }
 
 /**
- * Aborts with the reason of whichever comes first. AbortSignal.any and .timeout are younger than the browsers that need the lease (tab-locks.ts).
+ * Aborts with the reason of whichever comes first. AbortSignal.any would do it, two years younger than the oldest browsers that this is for.
  */
 export const beginCall = (clock: Clock, { deadlineMs, signals = [], among }: Limits): Call => {
   const controller = new AbortController();

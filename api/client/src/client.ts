@@ -214,8 +214,7 @@ const believed = async <T>(response: Response, isRight: (body: unknown) => body 
 };
 
 const addressOf = (text: string): URL => {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'https:' || url?.protocol === 'http:') return url;
+  if (/^https?:\/\/[^/]/.test(text)) return new URL(text);
   throw new TypeError(`baseUrl: must be the address of the API, for example https://auth.example.com, and is ${text}`);
 };
 

@@ -139,16 +139,29 @@ export class Keeper {
     });
   }
 
+  /** Stops waiting for the turn when somebody else's result is there. */
   async #takeTurn(seenId: string | undefined, isAsked: boolean): Promise<SignedInRecord> {
     const call = beginCall(this.#server.line.clock, { deadlineMs: REFRESH_MS, among: this.#state.calls });
+    const waiting = beginCall(this.#server.line.clock, { deadlineMs: REFRESH_MS, signals: [call.signal] });
+    let theirs: SignedInRecord | undefined;
+    const stop = this.#state.onOthers((record) => {
+      if (record?.state !== 'signed-in' || record.id === seenId) return;
+      theirs = record;
+      waiting.abort('theirs');
+    });
     try {
       return await this.#lock.exclusively(async (hasWaited) => {
         const record = hasWaited ? await this.#newsSince(seenId, call) : await this.#state.read();
         if (record?.state === 'signed-out' && (!isAsked || record.untold !== undefined)) throw signedOut(record.reason);
         if (record?.state === 'signed-in' && record.id !== seenId) return record;
         return this.#refresh(record, call);
-      }, call.signal);
+      }, waiting.signal);
+    } catch (error) {
+      if (theirs !== undefined && !call.signal.aborted) return theirs;
+      throw error;
     } finally {
+      stop();
+      waiting.end();
       call.end();
     }
   }
@@ -180,8 +193,11 @@ export class Keeper {
   async #newsSince(seenId: string | undefined, call: Call): Promise<SessionRecord | undefined> {
     const record = await this.#state.read();
     if (record?.id !== seenId) return record;
-    const { written, stop } = this.#state.othersWrite;
-    await Promise.race([written, pause(this.#server.line.clock, NEWS_MS, call.signal)]).finally(stop);
+    let stop = (): void => undefined;
+    const news = new Promise<void>((resolve) => {
+      stop = this.#state.onOthers(() => resolve());
+    });
+    await Promise.race([news, pause(this.#server.line.clock, NEWS_MS, call.signal)]).finally(stop);
     return this.#state.read();
   }
 

@@ -77,7 +77,7 @@ export class Requests {
   }
 
   #template(input: string | URL | Request, init: RequestInit): Request {
-    const isPath = typeof input === 'string' && !URL.canParse(input);
+    const isPath = typeof input === 'string' && !/^[a-z][a-z0-9+.-]*:/i.test(input);
     const target = isPath ? `${this.#parts.server.baseUrl}${input.startsWith('/') ? '' : '/'}${input}` : input;
     const request = new Request(target, init);
     // What goes to another place by a redirect takes its body and CSRF token along.

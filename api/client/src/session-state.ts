@@ -42,14 +42,12 @@ export class SessionState {
     return record;
   }
 
-  /** Resolves when somebody else writes; at once where nobody else can. */
-  get othersWrite(): { readonly written: Promise<void>; readonly stop: () => void } {
-    let stop = (): void => undefined;
-    const written = new Promise<void>((resolve) => {
-      if (this.#store.subscribe === undefined) resolve();
-      else stop = this.#store.subscribe(resolve);
-    });
-    return { written, stop: () => stop() };
+  /** Calls with what somebody else has written; returns what stops it. */
+  onOthers(hear: (record: SessionRecord | undefined) => void): () => void {
+    const heard = (): void => {
+      this.read().then(hear, () => undefined); // a store that fails here fails for whoever waits as well
+    };
+    return this.#store.subscribe?.(heard) ?? ((): void => undefined);
   }
 
   async signIn(started: Started, before: SessionRecord | undefined, askedMs: number): Promise<SignedInRecord> {
