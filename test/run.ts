@@ -210,7 +210,7 @@ const progress = progressTo((line) => console.error(line));
 /** The parts that integration and end-to-end tests run; false when one cannot be had, its reason said. */
 const getParts = async (): Promise<boolean> => {
   try {
-    await partsFor(clusterParts, { progress });
+    await partsFor([...clusterParts, 'nginx'], { progress });
     return true;
   } catch (error) {
     console.error(reasonOf(error));

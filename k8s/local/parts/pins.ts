@@ -31,6 +31,7 @@ export type PartName =
   | 'kube-scheduler'
   | 'kubectl'
   | 'kubelet'
+  | 'nginx'
   | 'openssl'
   | 'postgres'
   | 'prometheus'
@@ -179,6 +180,8 @@ export const pins: Readonly<Record<PartName, Pin>> = {
   iptables: ofDebian('iptables', anyVersion('--version')),
   conntrack: ofDebian('conntrack', anyVersion('--version')),
   ip: ofDebian('iproute2', anyVersion('-Version')),
+  // 1.21 is the oldest that knows what api/compose/nginx says.
+  nginx: ofDebian('nginx-light', { args: ['-v'], fits: /nginx\/1\.(2[1-9]|[3-9]\d)\./ }),
   openssl: ofDebian('openssl', { args: ['version'], fits: /^OpenSSL (1\.1|3)/ }),
   buildah: ofDebian('buildah', { args: ['--version'], fits: /version 1\.(2[5-9]|[34]\d)\./ }),
   chromium: ofDebian('chromium', { args: ['--version'], fits: /Chromium 1[1-9]\d\./ }),

@@ -55,6 +55,8 @@ describe('a program on the PATH', () => {
     ['containerd', 'containerd containerd.io v2.1.4 75cb2b71', true],
     ['containerd', 'containerd github.com/containerd/containerd 1.4.13~ds1', false],
     ['buildah', 'buildah version 1.28.2 (image-spec 1.1.0-rc2, runtime-spec 1.0.2-dev)', true],
+    ['nginx', 'nginx version: nginx/1.22.1\n', true],
+    ['nginx', 'nginx version: nginx/1.18.0\n', false],
     ['redis-server', 'Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0', true],
   ];
   for (const [name, output, isTaken] of said) {
