@@ -210,7 +210,8 @@ const progress = progressTo((line) => console.error(line));
 /** The parts that integration and end-to-end tests run; false when one cannot be had, its reason said. */
 const getParts = async (): Promise<boolean> => {
   try {
-    await partsFor([...clusterParts, 'nginx'], { progress });
+    // Chromium is for the tests of the client, which get it themselves where they run alone.
+    await partsFor([...clusterParts, 'nginx', 'chromium'], { progress });
     return true;
   } catch (error) {
     console.error(reasonOf(error));

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PRODUCT = ['api/src', 'operator/src'] as const;
+const PRODUCT = ['api/src', 'api/client/src', 'operator/src'] as const;
 
 interface Import {
   readonly file: string;
@@ -59,6 +59,14 @@ describe('borders', () => {
       return target !== undefined && !target.startsWith(`${own}/`) && target !== 'package.json';
     });
     expect(show(crossing)).to.deep.equal([]);
+  });
+
+  it('the client is a program of its own: it imports its siblings and no package, and the API does not import it', () => {
+    const client = sourceFiles('api/client/src').flatMap(importsOf);
+    expect(client, 'there is something to judge').not.to.be.empty;
+    expect(show(client.filter((i) => dirname(targetOf(i) ?? '') !== 'api/client/src'))).to.deep.equal([]);
+    const api = sourceFiles('api/src').flatMap(importsOf);
+    expect(show(api.filter((i) => targetOf(i)?.startsWith('api/client/')))).to.deep.equal([]);
   });
 
   it('the product imports nothing from test', () => {

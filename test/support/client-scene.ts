@@ -1,5 +1,11 @@
 /** The client with a clock that a test turns by hand and a server that answers by script. Used by the unit tests of the client, for what needs time. */
-import { type Client, type ClientOptions, createClient, type Store } from '../../api/client/src/client.ts';
+import {
+  type Client,
+  type ClientOptions,
+  createClient,
+  LatchkeyError,
+  type Store,
+} from '../../api/client/src/client.ts';
 import { readRecord, type SessionRecord } from '../../api/client/src/session-record.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 
@@ -131,4 +137,23 @@ export const signedInScene = async (options: Partial<ClientOptions> = {}): Promi
   await scene.client.login({ email: 'ada@example.com', password: 'Correct-Horse-9-Staple' });
   scene.server.asked.length = 0;
   return scene;
+};
+
+/** How a call ended: `done`, or the code. */
+export const outcome = async (work: Promise<unknown>): Promise<string> => {
+  try {
+    await work;
+    return 'done';
+  } catch (error) {
+    return error instanceof LatchkeyError ? [error.code, error.reason].filter(Boolean).join(' ') : String(error);
+  }
+};
+
+/** The events, in words. */
+export const heardBy = (client: Client): readonly string[] => {
+  const heard: string[] = [];
+  client.on('signed-in', () => heard.push('signed-in'));
+  client.on('refreshed', () => heard.push('refreshed'));
+  client.on('signed-out', ({ reason }) => heard.push(`signed-out ${reason}`));
+  return heard;
 };

@@ -104,7 +104,7 @@ export class SessionState {
 
   #endCalls(reason: SignedOutReason): void {
     const error = signedOut(reason);
-    for (const call of [...this.calls]) call.abort(error); // each takes itself out
+    for (const call of this.calls) call.abort(error); // each takes itself out
   }
 
   /** Compared, never guessed. */

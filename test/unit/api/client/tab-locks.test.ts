@@ -22,12 +22,15 @@ const gate = (): { readonly opened: Promise<void>; readonly open: () => void } =
 };
 
 /** Takes a turn; says when it began and whether it had to wait. */
-const enter = (lock: Lock, log: string[], name: string, until: Promise<void>, signal = FOREVER): Promise<void> =>
-  lock.exclusively(async (hasWaited) => {
+const working =
+  (log: string[], name: string, until: Promise<void>) =>
+  async (hasWaited: boolean): Promise<void> => {
     log.push(`${name} begins${hasWaited ? ' after another' : ''}`);
     await until;
     log.push(`${name} ends`);
-  }, signal);
+  };
+const enter = (lock: Lock, log: string[], name: string, until: Promise<void>): Promise<void> =>
+  lock.exclusively(working(log, name, until), FOREVER);
 
 describe('a queue', () => {
   it('lets one work at a time, in order, also after one that failed', async () => {
@@ -51,7 +54,9 @@ describe('a queue', () => {
     const [lock, log, first] = [queueLock(), [] as string[], gate()];
     const holding = enter(lock, log, 'first', first.opened);
     const patience = new AbortController();
-    const waiting = enter(lock, log, 'second', Promise.resolve(), patience.signal).catch((error: unknown) => error);
+    const waiting = lock
+      .exclusively(working(log, 'second', Promise.resolve()), patience.signal)
+      .catch((error: unknown) => error);
     const third = enter(lock, log, 'third', Promise.resolve());
     patience.abort('enough');
     expect(await waiting).to.equal('enough');
@@ -159,9 +164,9 @@ describe('a lease', () => {
     const [storage, clock] = [memory(), new ManualClock()];
     storage.setItem('lease', `other ${clock.now() + 6_000}`);
     const patience = new AbortController();
-    const waiting = enter(tab(storage, clock, 'a'), [], 'a', Promise.resolve(), patience.signal).catch(
-      (error: unknown) => error,
-    );
+    const waiting = tab(storage, clock, 'a')
+      .exclusively(() => Promise.resolve(), patience.signal)
+      .catch((error: unknown) => error);
     await settle();
     patience.abort('enough');
     expect(await waiting).to.equal('enough');
