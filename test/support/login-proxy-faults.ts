@@ -209,7 +209,7 @@ export const FAULT_ROWS: readonly FaultRow[] = [
     fault: raw(`${HEAD} 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{"half":`),
     ...invalid,
   },
-  { does: '200 with more than 1 MB', fault: flood, ...invalid },
+  { does: '200 with more than 256 KB', fault: flood, ...invalid },
   {
     does: 'a head of more than 16 KB',
     fault: raw(`${HEAD} 200 OK\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`),

@@ -91,7 +91,7 @@ export const FAULTS = {
   'answer-invalid': {
     code: 'upstream-answer-invalid',
     retryAfterSeconds: undefined,
-    meaning: 'no HTTP, no JSON, a redirect, more than 1 MB, or our own secret in it',
+    meaning: 'no HTTP, no JSON, a redirect, more than 256 KB, or our own secret in it',
     suggestions: [
       'Check that AUTH_UPSTREAM_URL is the auth service and not a page or a gateway before it',
       'A redirect is never followed: name the address that it leads to',

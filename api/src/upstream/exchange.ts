@@ -2,7 +2,7 @@
  * One request to the auth service and its whole answer, or what went wrong; never throws. Called by client.ts and preflight.ts.
  *
  * Two deadlines: one until the connection stands (name, TCP, TLS, and the wait for a free place among the connections), one from then until the
- * last byte of the answer, so that a drip of bytes ends too. Answers are at most 1 MB. Redirects are answers.
+ * last byte of the answer, so that a drip of bytes ends too. Answers are at most 256 KB. Redirects are answers.
  *
  * What only reads shares connections. What changes something has one of its own: a shared one may just have been closed by the other
  * side, and then nobody knows whether the request was acted upon.
@@ -10,7 +10,8 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
-const MAX_ANSWER_BYTES = 1_048_576;
+/** The longest of ours, two hundred sessions, has some 60 KB; with MAX_CONNECTIONS this bounds the memory. */
+const MAX_ANSWER_BYTES = 262_144;
 const MAX_HEAD_BYTES = 16_384;
 /** Beyond these, requests wait for a connection within their first deadline. */
 const MAX_CONNECTIONS = 128;

@@ -287,26 +287,6 @@ describe('chart latchkey', () => {
     }
   });
 
-  it('gives the login proxy its address and its secret by reference, only where there is one', async () => {
-    const authUpstream = { url: 'https://auth.internal/api/v1/auth', attempts: 2, readTimeoutMs: 4_000 };
-    const objects = await render('latchkey', { config: { authUpstream } });
-    expect(configOf(objects, { AUTH_UPSTREAM_SERVICE_SECRET: 'a-secret-of-enough-letters' }).upstream).to.deep.equal({
-      url: authUpstream.url,
-      serviceId: 'latchkey-proxy',
-      attempts: 2,
-      connectTimeoutMs: 2_000,
-      readTimeoutMs: 4_000,
-      healthPath: '/api/health/ready',
-      repeatsRefresh: false,
-      validationCacheMs: 800,
-    });
-    const secretsOf = (rendered: readonly KubernetesObject[]) =>
-      referenced(workload(only(rendered, 'Deployment', 'auth-api')).template.spec.containers);
-    expect(secretsOf(objects)).to.include('AUTH_UPSTREAM_SERVICE_SECRET');
-    expect(secretsOf(await render('latchkey'))).not.to.include('AUTH_UPSTREAM_SERVICE_SECRET');
-    expect(JSON.stringify(await render('latchkey'))).not.to.include('AUTH_UPSTREAM');
-  });
-
   it('versions the answer header and the image together', async () => {
     const { spec } = workload(only(await render('latchkey', { image: { tag: '2.0.1' } }), 'Deployment')).template;
     const [api] = spec.containers;

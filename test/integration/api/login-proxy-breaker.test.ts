@@ -38,11 +38,11 @@ describe('the breaker of the login proxy', function () {
     expect(await state(own)).to.equal(2);
     const refused = () => own.metric('auth_upstream_requests_total', 'category="breaker-open"');
     const [asked, refusedBefore] = [await own.metric('auth_upstream_attempts_total'), await refused()];
-    const answers = await times(30, () => own.send(LOGIN));
-    expect(new Set(answers.map(({ status, body }) => `${status} ${String(body['code'])}`))).to.deep.equal(
+    const refusals = await times(30, () => own.send(LOGIN));
+    expect(new Set(refusals.map(({ status, body }) => `${status} ${String(body['code'])}`))).to.deep.equal(
       new Set(['503 upstream-unavailable']),
     );
-    expect(answers.map(({ headers }) => headers['retry-after'])).to.include('5');
+    expect(refusals.map(({ headers }) => headers['retry-after'])).to.include('5');
     expect(await own.metric('auth_upstream_attempts_total')).to.equal(asked);
     expect((await refused()) - refusedBefore).to.equal(30);
     upstream.behave = ok;
@@ -54,7 +54,7 @@ describe('the breaker of the login proxy', function () {
     upstream.behave = (socket, request) => {
       if (request.startsWith('GET /api/health')) ok(socket, request);
     };
-    const own = await start({ env: { AUTH_UPSTREAM_READ_TIMEOUT_MS: '200' } });
+    const own = await start({ env: { AUTH_UPSTREAM_READ_TIMEOUT_MS: '400' } });
     const stop = own.proxy.start();
     await times(12, () => own.send(LOGIN));
     await eventually('its health was asked', 5_000, () => own.proxy.preflight.last().category === 'answered');
