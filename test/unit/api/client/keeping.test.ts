@@ -1,5 +1,6 @@
 /** How the client keeps a session: one refresh, ahead of expiry, and an end only by the server's definite answer or the user's own. */
 import { expect } from 'chai';
+import { type Lock, queueLock } from '../../../../api/client/src/client.ts';
 import {
   gatewayPage,
   heardBy,
@@ -36,11 +37,21 @@ describe('a session that the client keeps', () => {
   });
 
   it('asleep for a day is refreshed before the first request, by one refresh for all', async () => {
-    const { client, clock, server } = await signedInScene();
+    const queue = queueLock();
+    let turns = 0;
+    const lock: Lock = {
+      exclusively: (work, signal) => {
+        turns += 1;
+        return queue.exclusively(work, signal);
+      },
+    };
+    const { client, clock, server } = await signedInScene({ lock });
+    turns = 0;
     await pass(clock, 24 * 60 * MINUTE - 1);
     await Promise.all(Array.from({ length: 20 }, () => client.me()));
     expect(server.asked.filter((each) => each.includes('/refresh'))).to.deep.equal(['POST /refresh refresh-0']);
     expect(new Set(server.asked.slice(1))).to.deep.equal(new Set(['GET /me access-1']));
+    expect(turns, 'and one turn').to.equal(1);
   });
 
   it('whose clock was set back is refreshed, since nobody knows how old its token is', async () => {

@@ -1,4 +1,5 @@
 /** The application's requests: what is sent again and what never, how they end, and who sees what. */
+import { getEventListeners } from 'node:events';
 import { expect } from 'chai';
 import { createClient, LatchkeyError } from '../../../../api/client/src/client.ts';
 import {
@@ -105,9 +106,11 @@ describe('a request of the application', () => {
     expect(await codeOf(client.me({ signal: AbortSignal.abort('before') }))).to.equal('before');
   });
 
-  it('leaves no timer behind when its answer has been read', async () => {
+  it('leaves no timer and no listener behind when its answer has been read', async () => {
     const { client, clock } = await signedInScene();
-    await client.me();
+    const { signal } = new AbortController();
+    await client.me({ signal });
+    expect(getEventListeners(signal, 'abort')).to.deep.equal([]);
     await client.validate();
     expect(clock.waits).to.deep.equal([]);
   });

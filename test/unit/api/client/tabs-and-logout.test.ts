@@ -46,6 +46,8 @@ describe('a session of several tabs', () => {
     expect(heard).to.deep.equal(['signed-out logout']);
     expect(await outcome(other.me())).to.equal('signed-out logout');
     expect(await outcome(other.refresh())).to.equal('signed-out no-session');
+    await settled();
+    expect(heard).to.deep.equal(['signed-out logout']);
   });
 });
 
@@ -72,6 +74,32 @@ describe('a logout', () => {
       await settled();
       expect(place.record).to.include({ state: 'signed-out', reason: 'logout' });
     }
+  });
+
+  it('has the last word over a refresh of a tab that did not hear of it', async () => {
+    const { clock, server, place, client, tab } = await signedInScene();
+    const own = place.tab();
+    const deaf = tab({ store: { read: () => own.read(), write: (record) => own.write(record) } });
+    const { promise, resolve } = Promise.withResolvers<Response>();
+    server.script.set('/refresh', () => promise);
+    await pass(clock, LIFE_MS);
+    const asked = outcome(deaf.me());
+    await settled();
+    await client.logout();
+    resolve(server.rotate());
+    expect(await asked).to.equal('signed-out logout');
+    expect(place.record).to.include({ state: 'signed-out', reason: 'logout' });
+  });
+
+  it('aborts what is under way before a slow store has written it', async () => {
+    const { place, server, tab } = await signedInScene();
+    const store = place.tab();
+    const client = tab({ store: { ...store, write: () => new Promise(() => undefined) } });
+    server.script.set('/slow', () => new Promise(() => undefined));
+    const slow = outcome(client.fetch('/api/v1/auth/slow'));
+    await settled();
+    void client.logout();
+    expect(await slow).to.equal('signed-out logout');
   });
 
   it('aborts a body that is being read', async () => {
