@@ -10,13 +10,16 @@ export class MetricsServer {
   startedAt = 1_000;
   /** Called before each answer: what changes between two scrapes. */
   beforeAnswer: () => void = () => undefined;
+  /** Shown instead, as it is: the metrics of a real process at one moment. */
+  frozen: string | undefined;
   readonly #server: Server;
 
   private constructor() {
     this.#server = createServer((_request, response) => {
       this.beforeAnswer();
       const lines = [...this.series].map(([name, value]) => `${name} ${value}`);
-      response.end(`# a comment\n${lines.join('\n')}\nprocess_start_time_seconds ${this.startedAt}\n`);
+      if (this.frozen !== undefined) response.end(this.frozen);
+      else response.end(`# a comment\n${lines.join('\n')}\nprocess_start_time_seconds ${this.startedAt}\n`);
     });
   }
 

@@ -47,6 +47,11 @@ export const COMMANDS: readonly Entry[] = [
     load: async () => (await import('./monitor.ts')).monitor,
   },
   {
+    name: 'report',
+    summary: 'verify a deployment and write the report, as Markdown or JSON',
+    load: async () => (await import('./report.ts')).report,
+  },
+  {
     name: 'restore',
     summary: 'put a backup into an empty database',
     load: async () => (await import('./restore.ts')).restore,

@@ -184,7 +184,11 @@ const STORES: readonly Rule[] = [
     label: 'database p95',
     unit: 'ms',
     limits: [over('P2', 100)],
-    of: (reading) => ({ value: ms(quantile(reading, METRICS.databaseDuration, 0.95)) }),
+    of: (reading) => {
+      const isEnough =
+        (grown(reading, `${METRICS.databaseDuration}_bucket`, ({ le }) => le === '+Inf') ?? 0) >= MIN_REQUESTS;
+      return { value: isEnough ? ms(quantile(reading, METRICS.databaseDuration, 0.95)) : undefined };
+    },
   },
   {
     id: 'pool-waiting',

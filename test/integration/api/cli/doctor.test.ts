@@ -28,6 +28,23 @@ describe('latchkey doctor', () => {
     expect(new Set(foundIn(said).map(({ id }) => id)).size).to.be.at.least(30);
   });
 
+  it('says skipped and why of what it cannot look at, never ok', async () => {
+    const away: Env = { DATABASE_URL: `postgres://x:y@127.0.0.1:${scene.closedPort}/z`, MIGRATION_DATABASE_URL: '' };
+    const found = foundIn(await examine({ ...away, REDIS_URL: `redis://127.0.0.1:${scene.closedPort}` }));
+    const skipped = found.filter(({ verdict }) => verdict === 'skipped');
+    expect(skipped.map(({ id }) => id)).to.include.members([
+      'migrations',
+      'migration-files',
+      'indexes',
+      'audit-triggers',
+    ]);
+    expect(skipped.map(({ id }) => id)).to.include.members(['signing-keys', 'redis-eviction', 'outbox', 'clock']);
+    for (const { finding } of skipped) expect(finding).not.to.equal('');
+    expect(found.filter(({ verdict }) => verdict === 'ok').map(({ id }) => id)).not.to.include.members([
+      'database-role',
+    ]);
+  });
+
   it('knows exactly the indexes of a migrated database', async () => {
     const rows = await scene.sql(
       `SELECT n.nspname || '.' || c.relname AS name FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid

@@ -1,0 +1,87 @@
+/** docs/latchkey-cli.md: every command line in it is understood, and where it shows an output, that is what the command says. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { expect } from 'chai';
+import { COMMANDS } from '../../../../api/src/cli/commands.ts';
+import { CHECKS } from '../../../../api/src/cli/doctor.ts';
+import { runLatchkey } from '../../../support/command-line.ts';
+
+const PAGE = new URL('../../../../docs/latchkey-cli.md', import.meta.url);
+
+interface Shown {
+  readonly line: string;
+  readonly args: readonly string[];
+  readonly output: string;
+}
+
+/** Words as a shell would make them, as far as the page goes: quotes, and nothing behind a redirection. */
+const wordsOf = (line: string): readonly string[] =>
+  [...(line.split(/ [|>] /, 1)[0] ?? '').matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
+    ([, a, b, c]) => a ?? b ?? c ?? '',
+  );
+
+const shownIn = (page: string): readonly Shown[] =>
+  [...page.matchAll(/```console\n([\s\S]*?)```/g)].flatMap(([, block = '']) =>
+    block.split(/^(?=\$ )/m).flatMap((part) => {
+      const [first = '', ...rest] = part.split('\n');
+      const command = /\blatchkey (?!.*\blatchkey )(.*?)(?: +#.*)?$/.exec(first);
+      if (!first.startsWith('$ ') || command === null) return [];
+      return [{ line: first, args: wordsOf(command[1] ?? ''), output: rest.join('\n') }];
+    }),
+  );
+
+/** Two environments with one fault of each kind. */
+const FILES = {
+  'staging.env': `APP_ENV=staging
+DATABASE_URL=postgres://latchkey:one@db.example.com/latchkey?sslmode=verify-full
+PASSWORD_POLICY=nist
+`,
+  'production.env': `APP_ENV=production
+DATABASE_URL=postgres://latchkey:other@db.example.com/latchkey?sslmode=verify-full
+LOG_LEVEL=debug
+RATE_LIMT_PER_MINUTE=5000
+`,
+} as const;
+
+describe('docs/latchkey-cli.md', () => {
+  let page: string;
+  let folder: string;
+
+  before(async () => {
+    page = await readFile(PAGE, 'utf8');
+    folder = await mkdtemp(join(tmpdir(), 'latchkey-docs-'));
+    for (const [name, text] of Object.entries(FILES)) await writeFile(join(folder, name), text);
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  it('shows command lines that are understood', async () => {
+    const shown = shownIn(page);
+    expect(shown.length).to.be.above(15);
+    for (const { line, args } of shown) {
+      const [name, ...rest] = args;
+      if (name === '--help') continue;
+      const command = await COMMANDS.find((entry) => entry.name === name)?.load();
+      if (command === undefined) throw new Error(`${line}: there is no such command`);
+      const { positionals } = parseArgs({ args: [...rest], allowPositionals: true, options: command.options });
+      if (command.verbs.length > 0) expect(command.verbs, line).to.include(positionals[0]);
+    }
+  });
+
+  it('shows outputs that are what the commands say', async () => {
+    const whole = shownIn(page).filter(({ output }) => output.trim() !== '' && !output.includes('…\n'));
+    expect(whole.length).to.be.at.least(4);
+    for (const { line, args, output } of whole) {
+      const inFolder = args.map((word) => (word.endsWith('.env') ? join(folder, word) : word));
+      const env = { APP_ENV: 'production', PUBLIC_URL: 'https://auth.example.com' };
+      const { out, err } = await runLatchkey(inFolder, { env });
+      expect(out + err, line).to.equal(output);
+    }
+  });
+
+  it('names every command and every check', () => {
+    for (const { name } of COMMANDS) expect(page, name).to.match(new RegExp(`latchkey ${name}\\b`));
+    for (const { id } of CHECKS) expect(page, id).to.match(new RegExp(`^${id} `, 'm'));
+  });
+});
