@@ -1,8 +1,9 @@
 /** The charts of the report as inline SVG. Called by report.ts; pure. Colours are the page's variables, so that they follow light and dark. */
 import { type Buckets, bucketMs, countOf, type Figures, type Outcomes, quantileOf, type Second } from './figures.ts';
 
-const WIDTH = 640;
-const HEIGHT = 200;
+/** Narrow, since it is scaled: its letters must be readable on a telephone. */
+const WIDTH = 480;
+const HEIGHT = 180;
 const LEFT = 44;
 const BOTTOM = 24;
 const TOP = 12;
@@ -22,6 +23,9 @@ const px = (value: number): string => value.toFixed(1);
 const x = (share: number): number => LEFT + share * PLOT_WIDTH;
 const y = (share: number): number => TOP + (1 - share) * PLOT_HEIGHT;
 
+/** What stands at an edge must not hang over it. */
+const anchorOf = (at: number): string => (at > 0.95 ? 'end' : at < 0.05 ? 'start' : 'middle');
+
 const frame = (
   label: string,
   ticks: { readonly x: readonly Tick[]; readonly y: readonly Tick[] },
@@ -34,16 +38,17 @@ const frame = (
         `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${px(y(at))}" y2="${px(y(at))}"/><text class="tick" x="${LEFT - 6}" y="${px(y(at) + 4)}" text-anchor="end">${text}</text>`,
     ),
     ...ticks.x.map(
-      ({ at, text }) => `<text class="tick" x="${px(x(at))}" y="${HEIGHT - 6}" text-anchor="middle">${text}</text>`,
+      ({ at, text }) =>
+        `<text class="tick" x="${px(x(at))}" y="${HEIGHT - 6}" text-anchor="${anchorOf(at)}">${text}</text>`,
     ),
     inside,
     '</svg>',
   ].join('');
 
-/** 1, 2 or 5 times a power of ten, at least the value. */
+/** The next number that is easily read. */
 const roundUp = (value: number): number => {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1e-9)));
-  return ([1, 2, 5].find((step) => step * power >= value) ?? 10) * power;
+  return ([1, 1.5, 2, 3, 4, 5, 6, 8].find((step) => step * power >= value) ?? 10) * power;
 };
 
 const plain = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: value < 10 ? 1 : 0 });
@@ -129,7 +134,7 @@ export const histogram = (route: string, buckets: Buckets): string => {
     return `<rect class="good" x="${px(LEFT + (bucket - least) * width)}" y="${px(y(share))}" width="${px(Math.max(1, width - 1))}" height="${px(share * PLOT_HEIGHT)}"/>`;
   });
   const at = (share: number): Tick => ({ at: share, text: `${plain(bucketMs(least + share * (slots - 1)))} ms` });
-  const ticks = { x: (slots < 4 ? [0.5] : [0.02, 0.33, 0.66, 0.97]).map(at), y: yTicks(top) };
+  const ticks = { x: (slots < 4 ? [0.5] : [0, 0.33, 0.66, 1]).map(at), y: yTicks(top) };
   return frame(`Latency of ${countOf(buckets)} answers of ${route}`, ticks, bars.join(''));
 };
 

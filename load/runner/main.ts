@@ -143,11 +143,15 @@ const runOne = async (options: RunOptions, tools: Tools): Promise<RunSummary> =>
   return result;
 };
 
+/** For whoever interrupts: PostgreSQL has to end before its folder can go. */
+let stopHouse = async (): Promise<void> => {};
+
 const run = async ({ runs, folder }: LoadOptions, machine: Machine): Promise<readonly RunSummary[]> => {
   const isOwn = runs.every(({ baseUrl }) => baseUrl === undefined);
   const { k6 } = await partsFor(isOwn ? ['k6', 'redis-server'] : ['k6'], { progress });
   const sessions = runs.reduce((sum, options) => sum + sessionsFor(options), 0);
   const house = isOwn ? await openHouse(sessions, say) : undefined;
+  stopHouse = async () => house?.stop();
   try {
     const tools = { k6, house, machine, versions: await describeVersions(k6), folder };
     const results: RunSummary[] = [];
@@ -175,13 +179,22 @@ const main = async (): Promise<number> => {
 };
 
 if (import.meta.main) {
-  // What was started ends with this process: each part hears its exit.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  let isInterrupted = false;
+  // k6 and the API end with this process: each hears its exit.
+  const interrupt = (): void => {
+    if (isInterrupted) process.exit(130);
+    isInterrupted = true;
+    void stopHouse().finally(() => process.exit(130));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, interrupt);
+  let code = 1;
   try {
-    process.exit(await main());
+    code = await main();
   } catch (error) {
     const isUsage = error instanceof UsageError;
-    console.error(`load: ${reasonOf(error)}${isUsage ? '\nnpm run load -- --help lists what there is' : ''}`);
-    process.exit(isUsage ? 2 : 1);
+    if (isUsage) code = 2;
+    const hint = isUsage ? '\nnpm run load -- --help lists what there is' : '';
+    if (!isInterrupted) console.error(`load: ${reasonOf(error)}${hint}`);
   }
+  if (!isInterrupted) process.exit(code);
 }

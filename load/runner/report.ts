@@ -18,7 +18,7 @@ p { margin: .25rem 0; } .soft { color: var(--soft); }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; } td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-svg { display: block; width: 100%; height: auto; } .tick { fill: var(--soft); font-size: 12px; } .grid { stroke: var(--line); }
+svg { display: block; width: 100%; max-width: 40rem; height: auto; } .tick { fill: var(--soft); font-size: 12.5px; } .grid { stroke: var(--line); }
 rect.good, .key.good { fill: var(--good); background: var(--good); } rect.refused, .key.refused { fill: var(--refused); background: var(--refused); }
 rect.failed, .key.failed { fill: var(--failed); background: var(--failed); }
 polyline { fill: none; stroke-width: 2; } polyline.p50 { stroke: var(--good); } polyline.p95 { stroke: var(--refused); }

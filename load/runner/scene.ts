@@ -49,7 +49,7 @@ export interface SceneNeeds {
 
 /** Accounts that log in with hashes of the full cost. Users beyond them share them: a login costs the same. */
 const MAX_FULL_COST_ACCOUNTS = 16;
-const WARM_SECONDS = { smoke: 0.6, average: 4, stress: 4, soak: 4 } as const satisfies Record<StageName, number>;
+const WARM_SECONDS = { smoke: 0.2, average: 4, stress: 4, soak: 4 } as const satisfies Record<StageName, number>;
 const CONNECTIONS = 16;
 
 const HASH_LIMIT = new URL('../bench/hash-limit.ts', import.meta.url).pathname;

@@ -84,7 +84,7 @@ export const LOADS: Readonly<Record<ScenarioName, Readonly<Record<StageName, Loa
     soak: closed(10, 40),
   },
   pool: {
-    smoke: closed(30, 8),
+    smoke: closed(30, 6),
     average: closed(50, 40),
     stress: closed(200, 60),
     soak: closed(50, 600),

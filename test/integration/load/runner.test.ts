@@ -2,14 +2,16 @@
  * `npm run load` from end to end: every scenario in its smallest form on a real server, and the proof that a server which got slower is
  * noticed. The limits of time are widened, since other tests share the cores; whether they hold is for `npm run load` on a quiet machine.
  */
-import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { z } from 'zod';
 import { SCENARIOS } from '../../../load/runner/stages.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const MAIN = fileURLToPath(new URL('../../../load/runner/main.ts', import.meta.url));
 const LIMIT_MS = 280_000;
@@ -83,6 +85,24 @@ describe('npm run load', function () {
     );
     expect(code).to.equal(1);
     expect(stdout).to.include('✗ requests that failed').and.include('✗ session validation');
+  });
+
+  it('leaves nothing behind when it is interrupted', async () => {
+    const own = join(folder, 'interrupted');
+    await mkdir(own);
+    for (const path of [folder, own]) await chmod(path, 0o755); // PostgreSQL is another user, and must get through
+    const env = { ...process.env, TMPDIR: own };
+    const child = spawn(process.execPath, [MAIN, 'validate', '--duration', '60s'], {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    for await (const chunk of child.stderr) if (String(chunk).includes('validate, smoke')) break;
+    const gone = once(child, 'exit');
+    child.kill('SIGINT');
+    expect(await gone).to.deep.equal([130, null]);
+    const isRunning = (): boolean => spawnSync('pgrep', ['-f', own]).status === 0;
+    await eventually('what it started has ended', 10_000, () => !isRunning());
+    expect(await readdir(own)).to.deep.equal([]);
   });
 
   it('ends with 2 at a wrong command line, and starts nothing', async () => {
