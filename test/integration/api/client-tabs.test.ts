@@ -23,7 +23,7 @@ const REFRESH = '/api/v1/auth/refresh';
 const ROUNDS_A_LOGIN = 500;
 
 describe('the client in a browser', function () {
-  this.timeout(IS_LONG ? 60 * 60_000 : 480_000); // half a minute on two quiet cores
+  this.timeout(IS_LONG ? 60 * 60_000 : 480_000); // 193 s for the first test alone, seen on a busy machine
   const clock = new Clock();
   let database: TestDatabase;
   let api: Api;
