@@ -3,7 +3,8 @@
  * from pods (sentinel.ts) and PromQL over them (observe.ts). test/contract/operator compares the names with the API's own list.
  */
 import type { MetricSample } from './clients/pods.ts';
-import { boundKey, type PodCounters } from './core/window.ts';
+import { boundKey } from './core/tally.ts';
+import type { PodCounters } from './core/window.ts';
 
 const NAMES = {
   requests: 'http_requests_total',

@@ -19,14 +19,6 @@ export type PodCounters = {
   readonly dataLoss: number;
 };
 
-/**
- * The key of a latency bound. Not the bare number: for a key that reads as an index V8 reserves a slot for every number below it, 6 KB for each
- * sum of a second, 50 MB for twenty rollouts on their way.
- */
-export function boundKey(boundMs: number): string {
-  return `${boundMs}ms`;
-}
-
 /** The answer of one pod, or undefined counters when it gave none in time. */
 export type Scrape = {
   readonly pod: string;

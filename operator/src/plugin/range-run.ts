@@ -14,8 +14,9 @@ import type { DecisionKind, Observation, ProgrammableRoute, StepSamples, WriteRe
 import type { Spec } from '../core/spec.ts';
 import type { Status } from '../core/status.ts';
 import { nextStatus } from '../core/status-from.ts';
+import { boundKey } from '../core/tally.ts';
 import { newTrial, observeTrial, type Trial } from '../core/trial.ts';
-import { boundKey, type CounterWindow, emptyWindow, newestGain, observeCounters, viewWindow } from '../core/window.ts';
+import { type CounterWindow, emptyWindow, newestGain, observeCounters, viewWindow } from '../core/window.ts';
 import { type ByFigure, byFigure, type FigureName, type RangeFigures, sampleAt, sumUntil } from './range-figures.ts';
 
 /** What the operator would have recorded: a new decision, or checks that found something else. */

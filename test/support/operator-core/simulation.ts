@@ -5,9 +5,9 @@
 import { judgeSentinel } from '../../../operator/src/core/judge.ts';
 import type { Severity } from '../../../operator/src/core/matrix.ts';
 import type { Matrix } from '../../../operator/src/core/spec.ts';
+import { boundKey } from '../../../operator/src/core/tally.ts';
 import { isProven, newTrial, observeTrial } from '../../../operator/src/core/trial.ts';
 import {
-  boundKey,
   type CounterWindow,
   emptyWindow,
   newestGain,

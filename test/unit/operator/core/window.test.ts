@@ -1,8 +1,7 @@
 import { expect } from 'chai';
-import { slowIn } from '../../../../operator/src/core/tally.ts';
+import { boundKey, slowIn } from '../../../../operator/src/core/tally.ts';
 import { newTrial } from '../../../../operator/src/core/trial.ts';
 import {
-  boundKey,
   type CounterWindow,
   emptyWindow,
   newestGain,
