@@ -173,10 +173,10 @@ export class Fleet {
       spec: {
         targetRef: { kind: 'Deployment', name },
         route: { httpRoute: name, rule: 'api' },
-        // Long steps: what runs, runs for the whole test.
+        // Long steps: what runs, runs for the whole test. At the runbook's fastest rhythm; the sentinel's second does not depend on it.
         schedule: [
-          { weight: 50, hold: '4h', checkEvery: '10s' },
-          { weight: 100, hold: '4h', checkEvery: '10s' },
+          { weight: 50, hold: '4h', checkEvery: '1m' },
+          { weight: 100, hold: '4h', checkEvery: '1m' },
         ],
         metrics: { prometheus: { address: `http://127.0.0.1:${portOf(this.#prometheus)}` } },
       },
