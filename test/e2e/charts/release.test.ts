@@ -5,6 +5,7 @@
  */
 import { expect } from 'chai';
 import { z } from 'zod';
+import { withOwner } from '../../../api/src/db/migrate.ts';
 import { type ImageName, names, prepareApi, upgradeApi } from '../../../k8s/demo/install.ts';
 import { type Recorder, type RolloutRecord, startRecorder } from '../../../k8s/demo/record.ts';
 import { untilServing } from '../../../k8s/demo/traffic.ts';
@@ -25,6 +26,12 @@ import { untilTrue } from '../until.ts';
 const namespace = 'lk-charts';
 const host = 'charts.latchkey.test';
 const bounds = { deadlineMs: rolloutDeadlineMs };
+const failedMigrations = [
+  'get',
+  'pods',
+  '-o',
+  'jsonpath={.items[*].status.initContainerStatuses[?(@.lastState.terminated.exitCode==1)].name}',
+];
 const listShape = z.object({ items: z.array(z.looseObject({ metadata: z.looseObject({ name: z.string() }) })) });
 
 describe('a release of the chart', function () {
@@ -48,6 +55,19 @@ describe('a release of the chart', function () {
     (before: string | undefined) =>
     ({ status }: RolloutRecord): boolean =>
       status?.phase === 'Progressing' && status.revision !== before;
+
+  /** What the runner holds its files against; returns what stood there. */
+  async function setChecksum(checksum: string): Promise<string> {
+    const url = new URL(installation().place.postgresUrl);
+    url.pathname = `/latchkey_${namespace.replaceAll('-', '_')}`;
+    return await withOwner(url.href, async (client) => {
+      const { rows } = await client.query<{ checksum: string }>(
+        'SELECT checksum FROM latchkey.migration WHERE version = 21',
+      );
+      await client.query('UPDATE latchkey.migration SET checksum = $1 WHERE version = 21', [checksum]);
+      return String(rows[0]?.checksum);
+    });
+  }
 
   async function objectsOfRelease(): Promise<readonly string[]> {
     const kinds = 'deployments,services,pods,httproutes,authrollouts,poddisruptionbudgets,serviceaccounts';
@@ -110,6 +130,38 @@ describe('a release of the chart', function () {
       await recorded().until('The end of the run', bounds, isPromoted);
       await upgradeApi(place, first, {}, namespace);
       expect(recorded().record.weight).to.equal(0);
+      expect(await mark.failures()).to.deep.equal([]);
+      expect(await mark.lostSessions()).to.deep.equal([]);
+    } finally {
+      await traffic.stop();
+    }
+  });
+
+  it('goes on serving the old version when a migration fails, as a job or in the pods, and the next upgrade goes through', async () => {
+    const { place, cluster } = installation();
+    const traffic = await onlyTraffic(place, host, { requestsPerSecond: 40, loginsPerSecond: 4 });
+    try {
+      const mark = markTraffic(traffic);
+      const sound = await setChecksum('broken by the test');
+      const asJob = upgradeApi(
+        place,
+        await freshImage(cluster, 'sound'),
+        { migrate: { asJob: true, timeoutSeconds: 60 } },
+        namespace,
+      );
+      expect(await asJob.then(() => 'upgraded', reasonOf)).to.include('pre-upgrade hooks failed');
+      const before = recorded().record.status?.revision;
+      await upgradeApi(place, await freshImage(cluster, 'sound'), { migrate: { asJob: false } }, namespace);
+      await recorded().until('The new revision', bounds, ({ status }) => status?.revision !== before);
+      await untilTrue('a pod whose migration failed', 60_000, async () => (await kubectl(...failedMigrations)) !== '');
+      expect(recorded().record.weight).to.equal(0);
+      expect((await mark.counts()).requests).to.be.above(100);
+      expect(await mark.failures()).to.deep.equal([]);
+      await setChecksum(sound);
+      // The pods try again by themselves; an upgrade meanwhile could be overtaken by the operator's next write (docs/adr/0006).
+      await untilQuiet();
+      await upgradeApi(place, first, { migrate: { asJob: true } }, namespace);
+      await recorded().until('The way back', bounds, isPromoted);
       expect(await mark.failures()).to.deep.equal([]);
       expect(await mark.lostSessions()).to.deep.equal([]);
     } finally {
