@@ -8,11 +8,12 @@ import { randomBytes } from 'node:crypto';
 import { open as openFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Client } from 'pg';
+import { withRedis } from '../cache/command-redis.ts';
 import { migrationStatus } from '../db/migrate.ts';
 import { auditMonths, inSnapshot, storedRows, storedSequences, storedTables } from '../db/snapshot.ts';
 import { type ArchiveDescription, seal } from './archive.ts';
 import { createTally, encode, type Record, type TableTotals } from './contents.ts';
-import { dumpKeys, withRedis } from './redis-keys.ts';
+import { dumpKeys } from './redis-keys.ts';
 
 export interface BackupSource {
   readonly client: Client;

@@ -3,7 +3,8 @@
  * next request of each session asks there. Revocations stay, and rate-limit counters unless they are asked for: without them a guesser begins afresh.
  * Exit codes: 0 done, 1 failed, 2 wrong usage.
  */
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { PREFIX, scanKeys, withRedis } from '../cache/command-redis.ts';
 import { command, runAlone, UsageError, verbOf } from './command.ts';
 
 const HELP = `Usage: latchkey cache clear [options]
@@ -22,12 +23,9 @@ Environment
 Exit codes: 0 done, 1 failed, 2 wrong usage
 `;
 
-const PREFIX = 'latchkey:';
-const LIMITS = 'latchkey:limit:';
+const LIMITS = `${PREFIX}limit:`;
 /** A session's tombstone (cache/liveness.ts): a slow reader could write `live` where it stood, so it stays until it expires. */
 const ENDED = 'ended';
-const BATCH = 500;
-const CONNECT_MS = 5_000;
 
 const VERBS = ['clear'] as const;
 
@@ -41,39 +39,17 @@ interface ClearOptions {
   readonly isDryRun: boolean;
 }
 
-/** SCAN, not KEYS: the server goes on serving meanwhile. What others store there is never looked at. */
+/** What others store there is never looked at. */
 const clear = async (redis: Redis, { withLimits, isDryRun }: ClearOptions): Promise<Cleared> => {
-  const seen = new Set<string>();
-  let kept = 0;
-  let cursor = '0';
-  do {
-    const [next, found] = await redis.scan(cursor, 'MATCH', `${PREFIX}*`, 'COUNT', BATCH);
-    const keys = found.filter((key) => !seen.has(key)); // SCAN may show a key twice
-    for (const key of keys) seen.add(key);
-    const values = keys.length === 0 ? [] : await redis.mget(...keys);
+  let [deleted, kept] = [0, 0];
+  for await (const keys of scanKeys(redis, `${PREFIX}*`)) {
+    const values = await redis.mget(...keys);
     const chosen = keys.filter((key, i) => values[i] !== ENDED && (withLimits || !key.startsWith(LIMITS)));
+    deleted += chosen.length;
     kept += keys.length - chosen.length;
     if (!isDryRun && chosen.length > 0) await redis.unlink(...chosen);
-    cursor = next;
-  } while (cursor !== '0');
-  return { deleted: seen.size - kept, kept };
-};
-
-const withRedis = async <T>(url: string, work: (redis: Redis) => Promise<T>): Promise<T> => {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    connectTimeout: CONNECT_MS,
-    commandTimeout: 30_000,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-  });
-  redis.on('error', () => undefined); // the rejected promise says it
-  try {
-    await redis.connect();
-    return await work(redis);
-  } finally {
-    redis.disconnect();
   }
+  return { deleted, kept };
 };
 
 export const cache = command({

@@ -5,8 +5,9 @@
 import type { Client } from 'pg';
 import { privateKeyOf, writeEnvironmentFile } from '../backup/environment.ts';
 import { openBackup, resolveBackup, verifyBackup } from '../backup/read.ts';
-import { forgetSessions, isSessionKey, putKeyBack, withRedis } from '../backup/redis-keys.ts';
+import { forgetSessions, isSessionKey, putKeyBack } from '../backup/redis-keys.ts';
 import { type Restored, restore as restoreInto } from '../backup/restore.ts';
+import { withRedis } from '../cache/command-redis.ts';
 import { ensureLoginRole } from '../db/login-role.ts';
 import { withOwner } from '../db/migrate.ts';
 import { type Answer, type Call, command, runAlone, UsageError } from './command.ts';
