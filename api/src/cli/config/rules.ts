@@ -24,6 +24,8 @@ export const KNOWN_NAMES: readonly string[] = Object.keys(environment.shape);
 
 /** Read by the process before anything of ours is, or by the commands alone. */
 const OTHERS: ReadonlySet<string> = new Set([
+  'BACKUP_PRIVATE_KEY',
+  'BACKUP_PUBLIC_KEY',
   'MIGRATION_DATABASE_URL',
   'UV_THREADPOOL_SIZE',
   'NODE_ENV',

@@ -46,7 +46,9 @@ export const quantile = ({ growth }: Reading, name: string, q: number): number |
   const [bound = 0, count = 0] = buckets[i] ?? [];
   const [lower, before] = buckets[i - 1] ?? [0, 0];
   if (bound === Number.POSITIVE_INFINITY) return lower;
-  return count === before ? bound : lower + ((bound - lower) * (rank - before)) / (count - before);
+  if (count === before) return bound;
+  // Rounding must not carry it over the bound either: 0.1 * 6 / 6 is more than 0.1.
+  return Math.min(bound, lower + ((bound - lower) * (rank - before)) / (count - before));
 };
 
 export interface Value {

@@ -77,6 +77,8 @@ describe('quantiles of a histogram', () => {
         const lower = BOUNDS[BOUNDS.indexOf(upper) - 1] ?? 0;
         expect(quantile(readingOf(values), 'd', q)).to.be.within(lower, upper);
       }),
+      // All of a bucket below the rank, where 0.1 * 6 / 6 is more than 0.1.
+      { examples: [[[0.001, 0.001, 0.001, 0.001, 0.001, 0.001, 0.11, 0.11, 0.11, 0.11, 0.11, 0.11], 0.5]] },
     );
   });
 
