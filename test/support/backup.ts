@@ -1,6 +1,6 @@
 /** Backups by the command's own code, and what a database holds told independently of it. Called by the backup tests. */
 import { generateBackupKeys } from '../../api/src/backup/archive-keys.ts';
-import { runLatchkey, type Said, type SaidBytes } from './command-line.ts';
+import { runLatchkey, type Said } from './command-line.ts';
 import type { TestDatabase } from './postgres.ts';
 
 /** One pair for the whole process. */
@@ -9,8 +9,13 @@ export const BACKUP_KEYS = generateBackupKeys();
 type Env = Readonly<Record<string, string | undefined>>;
 const KEYS = { BACKUP_PUBLIC_KEY: BACKUP_KEYS.publicKey, BACKUP_PRIVATE_KEY: BACKUP_KEYS.privateKey } as const;
 
-export const runBackup = (args: readonly string[], env: Env, nowMs?: () => number): Promise<SaidBytes> =>
-  runLatchkey(['backup', ...args], { env: { ...KEYS, ...env }, ...(nowMs && { nowMs }) });
+/** With what went to standard output as bytes: `create -` writes the file there. */
+export const runBackup = async (args: readonly string[], env: Env, nowMs?: () => number) => {
+  const pieces: Buffer[] = [];
+  const stage = { env: { ...KEYS, ...env }, onBytes: (bytes: Buffer) => void pieces.push(bytes) };
+  const said = await runLatchkey(['backup', ...args], { ...stage, ...(nowMs && { nowMs }) });
+  return { ...said, bytes: Buffer.concat(pieces) };
+};
 
 export const runRestore = (args: readonly string[], env: Env): Promise<Said> =>
   runLatchkey(['restore', ...args], { env: { ...KEYS, ...env } });

@@ -8,11 +8,6 @@ export interface Said {
   readonly err: string;
 }
 
-export interface SaidBytes extends Said {
-  /** Standard output as it was written, for what is no text. */
-  readonly bytes: Buffer;
-}
-
 export interface Stage {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly input?: string;
@@ -24,12 +19,13 @@ export interface Stage {
   readonly over?: AbortSignal;
   /** Told of each piece that is written. */
   readonly onWrite?: (text: string) => void;
+  /** The same as bytes, for what is no text. */
+  readonly onBytes?: (bytes: Buffer) => void;
 }
 
 /** Nothing of this process's own environment goes in. */
-export const runLatchkey = async (args: readonly string[], stage: Stage = {}): Promise<SaidBytes> => {
-  const pieces: Buffer[] = [];
-  let err = '';
+export const runLatchkey = async (args: readonly string[], stage: Stage = {}): Promise<Said> => {
+  let [out, err] = ['', ''];
   const terminal: Terminal = {
     env: stage.env ?? {},
     isInteractive: stage.isInteractive ?? false,
@@ -37,8 +33,10 @@ export const runLatchkey = async (args: readonly string[], stage: Stage = {}): P
     columns: () => stage.columns ?? 200,
     rows: () => stage.rows ?? Number.POSITIVE_INFINITY,
     write: async (data) => {
-      pieces.push(Buffer.from(data));
-      stage.onWrite?.(data.toString());
+      const bytes = Buffer.from(data);
+      out += bytes.toString('utf8');
+      stage.onWrite?.(bytes.toString('utf8'));
+      stage.onBytes?.(bytes);
     },
     complain: (text) => (err += text),
     readInput: async () => stage.input ?? '',
@@ -46,6 +44,5 @@ export const runLatchkey = async (args: readonly string[], stage: Stage = {}): P
     over: stage.over ?? new AbortController().signal,
   };
   const code = await latchkey(args, terminal);
-  const bytes = Buffer.concat(pieces);
-  return { code, out: bytes.toString('utf8'), bytes, err };
+  return { code, out, err };
 };

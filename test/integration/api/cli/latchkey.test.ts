@@ -41,7 +41,7 @@ describe('latchkey', () => {
   it('names the command that was meant, and the sub-command, exit 2', async () => {
     for (const [args, sentence] of [
       [['docter'], 'latchkey: there is no command docter; did you mean doctor?'],
-      [['xyzzy'], 'latchkey: there is no command xyzzy: audit, cache,'],
+      [['xyzzy'], 'latchkey: there is no command xyzzy: audit, backup, cache,'],
       [['keys', 'rotat'], 'keys: there is no command rotat; did you mean rotate?'],
       [['db'], 'db: a command is needed: migrate, status'],
       [['db', 'migrate', '--dryrun'], "db: Unknown option '--dryrun'"],
