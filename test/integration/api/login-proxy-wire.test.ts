@@ -2,41 +2,13 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect } from 'chai';
-import { type ProxyOptions, SERVICE_SECRET, startProxy, type TestProxy } from '../../support/login-proxy.ts';
-import { answers, MisbehavingUpstream } from '../../support/misbehaving-upstream.ts';
-
-const BASE = '/api/v1/auth';
+import { SERVICE_SECRET } from '../../support/login-proxy.ts';
+import { BASE, useLoginProxy } from '../../support/login-proxy-scene.ts';
 
 describe('through the login proxy', () => {
-  let upstream: MisbehavingUpstream;
-  let proxy: TestProxy;
-
-  before(async () => {
-    upstream = await MisbehavingUpstream.start(answers());
-    proxy = await start();
-  });
-  beforeEach(() => {
-    upstream.behave = answers();
-    upstream.heard.length = 0;
-    upstream.connections = 0;
-  });
-  after(async () => {
-    await proxy?.close();
-    await upstream?.close();
-  });
-
-  const start = (options: Partial<ProxyOptions> = {}): Promise<TestProxy> =>
-    startProxy({ upstreamUrl: `http://127.0.0.1:${upstream.port}${BASE}`, ...options });
-  const withProxy = async (options: Partial<ProxyOptions>, use: (own: TestProxy) => Promise<void>): Promise<void> => {
-    const own = await start(options);
-    try {
-      await use(own);
-    } finally {
-      await own.close();
-    }
-  };
+  const { upstream, proxy, withProxy } = useLoginProxy();
   const headersHeard = (index = 0): ReadonlyMap<string, readonly string[]> => {
-    const [head = ''] = (upstream.heard[index] ?? '').split('\r\n\r\n', 1);
+    const [head = ''] = (upstream().heard[index] ?? '').split('\r\n\r\n', 1);
     const headers = new Map<string, string[]>();
     for (const line of head.split('\r\n').slice(1)) {
       const [name = '', value = ''] = line.split(/: (.*)/s, 2);
@@ -44,10 +16,10 @@ describe('through the login proxy', () => {
     }
     return headers;
   };
-  const firstLine = (index = 0): string => (upstream.heard[index] ?? '').split('\r\n', 1)[0] ?? '';
+  const firstLine = (index = 0): string => (upstream().heard[index] ?? '').split('\r\n', 1)[0] ?? '';
   /** Exactly these bytes, and what comes back until the connection ends. */
   const sendRaw = async (text: string): Promise<string> => {
-    const socket = connect(proxy.port, '127.0.0.1');
+    const socket = connect(proxy().port, '127.0.0.1');
     let got = '';
     socket.on('data', (chunk: Buffer) => (got += chunk.toString('latin1')));
     socket.write(text);
@@ -57,7 +29,7 @@ describe('through the login proxy', () => {
 
   describe('up', () => {
     it('go the credentials of this service, one each, whatever a client calls its own', async () => {
-      await proxy.send({
+      await proxy().send({
         path: '/api/auth/me',
         headers: {
           'X-Service-ID': 'somebody',
@@ -69,7 +41,7 @@ describe('through the login proxy', () => {
       });
       expect(headersHeard().get('x-service-id')).to.deep.equal(['latchkey-proxy']);
       expect(headersHeard().get('x-service-secret')).to.deep.equal([SERVICE_SECRET]);
-      expect(upstream.heard[0]).not.to.match(/guess|somebody|role|X_/i);
+      expect(upstream().heard[0]).not.to.match(/guess|somebody|role|X_/i);
     });
 
     it('goes one address, the client’s by the rule of TRUST_PROXY, and no host or protocol that a client claims', async () => {
@@ -82,7 +54,7 @@ describe('through the login proxy', () => {
         forwarded: 'for=203.0.113.9',
         host: 'evil.example',
       };
-      await proxy.send({ path: '/api/auth/me', headers: claims });
+      await proxy().send({ path: '/api/auth/me', headers: claims });
       expect(headersHeard().get('x-forwarded-for')).to.deep.equal(['198.51.100.7']);
       expect(headersHeard().get('x-forwarded-proto')).to.deep.equal(['https']);
       await withProxy(
@@ -91,12 +63,12 @@ describe('through the login proxy', () => {
       );
       expect(headersHeard(1).get('x-forwarded-for')).to.deep.equal(['127.0.0.1']);
       expect(headersHeard(1).get('x-forwarded-proto')).to.deep.equal(['http']);
-      for (const text of upstream.heard) expect(text).not.to.match(/evil|203\.0\.113|forwarded:|real-ip|prefix/i);
-      expect(headersHeard().get('host')).to.deep.equal([`127.0.0.1:${upstream.port}`]);
+      for (const text of upstream().heard) expect(text).not.to.match(/evil|203\.0\.113|forwarded:|real-ip|prefix/i);
+      expect(headersHeard().get('host')).to.deep.equal([`127.0.0.1:${upstream().port}`]);
     });
 
     it('Apache CVE-2022-31813: a header that Connection names for one hop goes no further, and what the proxy adds stays', async () => {
-      await proxy.send({
+      await proxy().send({
         path: '/api/auth/me',
         headers: {
           connection: 'X-Forwarded-For, X-Service-Secret, X-Request-Id, Authorization',
@@ -109,7 +81,7 @@ describe('through the login proxy', () => {
     });
 
     it('go what belongs to the user and the request id that the client sees, and nothing else', async () => {
-      const answer = await proxy.send({
+      const answer = await proxy().send({
         method: 'POST',
         path: '/api/auth/login',
         body: '{"a":1}',
@@ -147,7 +119,7 @@ describe('through the login proxy', () => {
       ]);
       expect(headersHeard().get('cookie')).to.deep.equal(['a=b; c=d']);
       expect(headersHeard().get('x-request-id')).to.deep.equal(['request-12345']);
-      expect(upstream.heard[0]?.endsWith('\r\n\r\n{"a":1}')).to.equal(true);
+      expect(upstream().heard[0]?.endsWith('\r\n\r\n{"a":1}')).to.equal(true);
     });
 
     it('goes a body of a length that was counted here, however it came', async () => {
@@ -167,17 +139,17 @@ describe('through the login proxy', () => {
         'Transfer-Encoding: xchunked',
       ])
         expect(await two(headers), headers).to.match(/^HTTP\/1\.1 400 /);
-      expect(upstream.heard).to.deep.equal([]);
-      await proxy.send({ method: 'GET', path: '/api/auth/me', body: 'GET /admin HTTP/1.1\r\n\r\n' });
-      expect(upstream.heard).to.have.length(1);
-      expect(upstream.heard[0]).not.to.include('admin');
+      expect(upstream().heard).to.deep.equal([]);
+      await proxy().send({ method: 'GET', path: '/api/auth/me', body: 'GET /admin HTTP/1.1\r\n\r\n' });
+      expect(upstream().heard).to.have.length(1);
+      expect(upstream().heard[0]).not.to.include('admin');
     });
 
     it('goes a path behind the configured one, with its query', async () => {
-      await proxy.send({ path: '/api/auth/sessions/0a1b-2c?limit=5&cursor=a%2Fb' });
+      await proxy().send({ path: '/api/auth/sessions/0a1b-2c?limit=5&cursor=a%2Fb' });
       expect(firstLine()).to.equal(`GET ${BASE}/sessions/0a1b-2c?limit=5&cursor=a%2Fb HTTP/1.1`);
       await withProxy(
-        { upstreamUrl: `http://127.0.0.1:${upstream.port}` },
+        { upstreamUrl: `http://127.0.0.1:${upstream().port}` },
         async (own) => void (await own.send({ path: '/api/auth/me' })),
       );
       expect(firstLine(1)).to.equal('GET /api/auth/me HTTP/1.1');
@@ -206,33 +178,33 @@ describe('through the login proxy', () => {
       it(`goes nothing of ${path}`, async () => {
         const got = await sendRaw(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
         expect(got).to.match(/^HTTP\/1\.1 (400|404) /);
-        expect(upstream.heard).to.deep.equal([]);
+        expect(upstream().heard).to.deep.equal([]);
       });
 
     it('goes no method but those of an API, and the others hear which', async () => {
       for (const method of ['OPTIONS', 'TRACE', 'PROPFIND']) {
-        const { status, headers } = await proxy.send({ method, path: '/api/auth/me' });
+        const { status, headers } = await proxy().send({ method, path: '/api/auth/me' });
         expect([status, headers['allow']], method).to.deep.equal([405, 'GET, HEAD, POST, PUT, PATCH, DELETE']);
       }
-      expect(upstream.heard).to.deep.equal([]);
+      expect(upstream().heard).to.deep.equal([]);
     });
 
     it('goes no body of more than a megabyte', async () => {
-      const { status, body } = await proxy.send({
+      const { status, body } = await proxy().send({
         method: 'POST',
         path: '/api/auth/login',
         body: 'x'.repeat(1_100_000),
       });
       expect([status, body['code']]).to.deep.equal([413, 'body-too-large']);
-      expect(upstream.heard).to.deep.equal([]);
+      expect(upstream().heard).to.deep.equal([]);
     });
 
     it('goes nothing that has been at a login proxy before', async () => {
-      await proxy.send({ path: '/api/auth/me' });
+      await proxy().send({ path: '/api/auth/me' });
       const via = String(headersHeard().get('via'));
-      const { status, body } = await proxy.send({ path: '/api/auth/me', headers: { via } });
+      const { status, body } = await proxy().send({ path: '/api/auth/me', headers: { via } });
       expect([status, body['code']]).to.deep.equal([502, 'upstream-misconfigured']);
-      expect(upstream.heard).to.have.length(1);
+      expect(upstream().heard).to.have.length(1);
     });
   });
 });
