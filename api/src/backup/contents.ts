@@ -52,6 +52,10 @@ export const createTally = (): { add(text: string): void; totals(): TableTotals 
   };
 };
 
+/** The rows of all tables together. */
+export const rowsOf = (tables: ReadonlyMap<string, TableTotals>): number =>
+  [...tables.values()].reduce((sum, { rows }) => sum + rows, 0);
+
 const lineOf = (record: Record): string => {
   if (record.kind === 'row') return `R${record.text}\n`;
   const { kind, ...fields } = record;

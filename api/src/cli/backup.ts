@@ -4,12 +4,13 @@
  */
 import type { Client } from 'pg';
 import { generateBackupKeys, keyIdOf, readPublicKey } from '../backup/archive-keys.ts';
+import { rowsOf } from '../backup/contents.ts';
 import { privateKeyOf, serviceVariables } from '../backup/environment.ts';
 import { type Contents, forgetOld, listBackups, resolveBackup, verifyBackup } from '../backup/read.ts';
 import { type BackupOptions, type BackupSource, type Written, writeBackup, writeBackupFile } from '../backup/write.ts';
-import { withOwner } from '../db/migrate.ts';
+import { withPatientOwner } from '../db/migrate.ts';
 import { type Answer, type Call, command, runAlone, UsageError, verbOf } from './command.ts';
-import type { Terminal } from './terminal.ts';
+import { progressTo, type Terminal } from './terminal.ts';
 
 const HELP = `Usage: latchkey backup <command> [options]
 
@@ -59,9 +60,7 @@ const howOf = ({ values: { tag }, terminal }: BackupCall): BackupOptions => {
     recipient: readPublicKey(key),
     nowMs: terminal.nowMs(),
     tag,
-    onProgress: (what, rows) => {
-      if (terminal.isInteractive) terminal.complain(`  ${what}: ${rows}\n`);
-    },
+    onProgress: progressTo(terminal),
   };
 };
 
@@ -71,8 +70,6 @@ const sourceOf = (client: Client, { values, terminal: { env } }: BackupCall): Ba
   variables: values['without-environment'] ? {} : serviceVariables(env),
   release: env['APP_VERSION'] ?? 'development',
 });
-
-const rowsOf = (tables: Written['tables']): number => [...tables.values()].reduce((sum, { rows }) => sum + rows, 0);
 
 const dataOf = ({ description, tables, redisKeys, bytes }: Written) => ({
   ...description,
@@ -113,8 +110,7 @@ const runCreate = (folder: string | undefined, call: BackupCall): Promise<Answer
     keepDays === 0 || folder === '-' ? Promise.resolve([]) : forgetOld(folder, { keepDays, nowMs: how.nowMs, dryRun });
   const url = terminal.env['MIGRATION_DATABASE_URL'] ?? terminal.env['DATABASE_URL'];
   if (url === undefined) throw new UsageError('set MIGRATION_DATABASE_URL (or DATABASE_URL) to the database');
-  return withOwner(url, async (client) => {
-    await client.query('SET statement_timeout = 0'); // a large table takes as long as it takes
+  return withPatientOwner(url, async (client) => {
     const source = sourceOf(client, call);
     if (values['dry-run']) return rehearse(source, how, await forget(true));
     if (folder === '-') return createToOutput(source, how, terminal);

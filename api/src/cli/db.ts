@@ -3,7 +3,7 @@
  * itself. Exit codes: 0 done, 1 failed or a check did not pass, 2 wrong usage.
  */
 import type { Client } from 'pg';
-import { ensureLoginRole } from '../db/login-role.ts';
+import { ensureApplicationRole } from '../db/login-role.ts';
 import {
   type Check,
   importProfiles,
@@ -45,10 +45,7 @@ type Env = Readonly<NodeJS.ProcessEnv>;
 
 const runMigrate = async (client: Client, env: Env): Promise<Answer> => {
   const applied = await migrate(client);
-  const { DATABASE_URL: application, MIGRATION_DATABASE_URL: owner } = env;
-  const hasOwnRole =
-    application !== undefined && owner !== undefined && new URL(application).username !== new URL(owner).username;
-  const role = hasOwnRole ? await ensureLoginRole(client, application) : undefined;
+  const role = await ensureApplicationRole(client, env);
   const text = applied.length === 0 ? 'nothing to apply' : applied.map((name) => `applied ${name}`).join('\n');
   return {
     data: { applied, role },

@@ -4,12 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { escapeIdentifier } from 'pg';
+import { rowsOf } from '../backup/contents.ts';
 import { privateKeyOf } from '../backup/environment.ts';
 import { openBackup, resolveBackup } from '../backup/read.ts';
 import { type Restored, restore } from '../backup/restore.ts';
-import { type Check, verify, withOwner } from '../db/migrate.ts';
+import { type Check, verify, withOwner, withPatientOwner } from '../db/migrate.ts';
 import { type Answer, type Call, command, runAlone, UsageError } from './command.ts';
-import type { Terminal } from './terminal.ts';
+import { progressTo, type Terminal } from './terminal.ts';
 
 const HELP = `Usage: latchkey drill FILE [options]
 
@@ -37,22 +38,19 @@ interface Drilled {
 }
 
 const inDatabase = (url: string, file: string, terminal: Terminal): Promise<Drilled> =>
-  withOwner(url, async (client) => {
-    await client.query('SET statement_timeout = 0'); // a large table takes as long as it takes
+  withPatientOwner(url, async (client) => {
     const startedMs = terminal.nowMs();
     const { header, records } = await openBackup(file, privateKeyOf(terminal.env));
     const restored = await restore(client, header, records, {
       replace: false,
       exact: true,
-      onProgress: (table, rows) => {
-        if (terminal.isInteractive) terminal.complain(`  ${table}: ${rows}\n`);
-      },
+      onProgress: progressTo(terminal),
     });
     return { restored, checks: await verify(client), tookMs: terminal.nowMs() - startedMs };
   });
 
 const sayDrilled = (file: string, { restored, checks, tookMs }: Drilled): Answer => {
-  const rows = [...restored.tables.values()].reduce((sum, table) => sum + table.rows, 0);
+  const rows = rowsOf(restored.tables);
   const failed = checks.filter(({ isPassed }) => !isPassed);
   const data = { file, rows, tables: Object.fromEntries(restored.tables), tookMs, checks: checks.length, failed };
   const verdict = `${rows} rows of ${restored.tables.size} tables as they were written, in ${(tookMs / 1_000).toFixed(1)} s; ${checks.length} checks`;

@@ -3,14 +3,16 @@
  * nothing was changed, 2 wrong usage. docs/backup.md says what to do before and after.
  */
 import type { Client } from 'pg';
+import { rowsOf } from '../backup/contents.ts';
 import { privateKeyOf, writeEnvironmentFile } from '../backup/environment.ts';
 import { openBackup, resolveBackup, verifyBackup } from '../backup/read.ts';
 import { forgetSessions, isSessionKey, putKeyBack } from '../backup/redis-keys.ts';
 import { type Restored, restore as restoreInto } from '../backup/restore.ts';
 import { withRedis } from '../cache/command-redis.ts';
-import { ensureLoginRole } from '../db/login-role.ts';
-import { withOwner } from '../db/migrate.ts';
+import { ensureApplicationRole } from '../db/login-role.ts';
+import { withPatientOwner } from '../db/migrate.ts';
 import { type Answer, type Call, command, runAlone, UsageError } from './command.ts';
+import { progressTo } from './terminal.ts';
 
 const HELP = `Usage: latchkey restore FILE [options]
 
@@ -48,10 +50,9 @@ type RestoreCall = Call<typeof OPTIONS>;
 
 const rehearse = async (file: string, { terminal }: RestoreCall): Promise<Answer> => {
   const { header, tables, redisKeys } = await verifyBackup(file, privateKeyOf(terminal.env));
-  const rows = [...tables.values()].reduce((sum, table) => sum + table.rows, 0);
   return {
     data: { file, ...header, tables: Object.fromEntries(tables), redisKeys },
-    text: `would restore ${file} of ${header.createdAt}: ${rows} rows of ${tables.size} tables, schema ${header.schemaVersion}`,
+    text: `would restore ${file} of ${header.createdAt}: ${rowsOf(tables)} rows of ${tables.size} tables, schema ${header.schemaVersion}`,
     isGood: true,
   };
 };
@@ -75,25 +76,19 @@ const intoDatabase = async (
   call: RestoreCall,
 ): Promise<Restored & { readonly createdAt: string }> => {
   const { values, terminal } = call;
-  await client.query('SET statement_timeout = 0'); // a large table takes as long as it takes
   const { header, records } = await openBackup(file, privateKeyOf(terminal.env));
   const restored = await restoreInto(client, header, records, {
     replace: values.replace,
     exact: values.exact,
-    onProgress: (table, rows) => {
-      if (terminal.isInteractive) terminal.complain(`  ${table}: ${rows}\n`);
-    },
+    onProgress: progressTo(terminal),
   });
-  const { DATABASE_URL: application, MIGRATION_DATABASE_URL: owner = '' } = terminal.env;
-  const isOther = application !== undefined && new URL(application).username !== new URL(owner).username;
-  if (isOther) await ensureLoginRole(client, application);
+  await ensureApplicationRole(client, terminal.env);
   return { ...restored, createdAt: header.createdAt };
 };
 
 const sayRestored = (restored: Restored, call: RestoreCall, keys: number): string => {
-  const rows = [...restored.tables.values()].reduce((sum, table) => sum + table.rows, 0);
   return [
-    `restored ${rows} rows of ${restored.tables.size} tables, each as it was written`,
+    `restored ${rowsOf(restored.tables)} rows of ${restored.tables.size} tables, each as it was written`,
     call.values.exact ? 'sessions go on' : `${restored.endedSessions} sessions ended: everybody logs in again`,
     ...(keys === 0 ? [] : [`${keys} keys of Redis`]),
     ...restored.migratedOn.map((name) => `applied ${name}`),
@@ -107,7 +102,7 @@ const run = async (path: string | undefined, call: RestoreCall): Promise<Answer>
   if (values['dry-run']) return rehearse(file, call);
   const url = terminal.env['MIGRATION_DATABASE_URL'];
   if (url === undefined) throw new UsageError('set MIGRATION_DATABASE_URL to the owner of the database to fill');
-  const restored = await withOwner(url, (client) => intoDatabase(client, file, call));
+  const restored = await withPatientOwner(url, (client) => intoDatabase(client, file, call));
   const redis = terminal.env['REDIS_URL'] ?? '';
   const keys = redis === '' ? 0 : await restoreRedis(redis, restored, call, restored.createdAt);
   const envFile = values['env-file'];

@@ -53,3 +53,10 @@ export const processTerminal = (): Terminal => {
     over: over.signal,
   };
 };
+
+/** Progress of long work on standard error, for a person alone. */
+export const progressTo =
+  (terminal: Terminal) =>
+  (what: string, count: number): void => {
+    if (terminal.isInteractive) terminal.complain(`  ${what}: ${count}\n`);
+  };

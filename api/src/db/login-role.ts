@@ -30,3 +30,13 @@ export const ensureLoginRole = async (client: Client, applicationUrl: string): P
   if (rows[0]?.isMember !== true) await client.query(`GRANT latchkey_app TO ${escapeIdentifier(role)}`);
   return role;
 };
+
+/** The same for the API's address in an environment, where it is another role than the owner's; undefined where it is not. */
+export const ensureApplicationRole = async (
+  client: Client,
+  { DATABASE_URL: application, MIGRATION_DATABASE_URL: owner }: Readonly<NodeJS.ProcessEnv>,
+): Promise<string | undefined> => {
+  const hasOwnRole =
+    application !== undefined && owner !== undefined && new URL(application).username !== new URL(owner).username;
+  return hasOwnRole ? await ensureLoginRole(client, application) : undefined;
+};

@@ -83,6 +83,13 @@ export const withOwner = async <T>(url: string, work: (client: Client) => Promis
   }
 };
 
+/** The same without a bound for a statement: a large table takes as long as it takes. */
+export const withPatientOwner = <T>(url: string, work: (client: Client) => Promise<T>): Promise<T> =>
+  withOwner(url, async (client) => {
+    await client.query('SET statement_timeout = 0');
+    return await work(client);
+  });
+
 /** Holds the advisory lock for as long as `work` runs; the server frees it when the connection dies. */
 const withLock = async <T>(client: Client, work: () => Promise<T>): Promise<T> => {
   await client.query('SET lock_timeout = 0'); // the advisory lock may take as long as another migrator works; statement_timeout bounds it
