@@ -4,7 +4,7 @@
 import express, { type Express, type RequestHandler } from 'express';
 import { chain } from './http/chain.ts';
 import { type GuardDeps, guard } from './http/guard.ts';
-import { type MountDeps, methodsByPath, mountEndpoints } from './http/mount.ts';
+import { type MountDeps, methodsByPath, mountEndpoints, refuseFlood } from './http/mount.ts';
 import { nothingHere, type ProblemDeps, problemHandler } from './http/problems.ts';
 import { writeSecurityBlock } from './http/security-headers.ts';
 import type { Lifetime } from './lifetime.ts';
@@ -14,7 +14,11 @@ import { type EndpointDeps, endpointSpecs, endpoints, hot } from './routes/all.t
 import { type Health, healthRoute, probeRoutes } from './routes/health.ts';
 import type { LoginProxy } from './upstream/proxy.ts';
 
-export interface AppDeps extends Omit<GuardDeps, 'routes'>, MountDeps, EndpointDeps, Pick<ProblemDeps, 'appEnv'> {
+export interface AppDeps
+  extends Omit<GuardDeps, 'routes' | 'refuseFlood'>,
+    MountDeps,
+    EndpointDeps,
+    Pick<ProblemDeps, 'appEnv'> {
   readonly health: Health;
   readonly lifetime: Lifetime;
   readonly log: Log;
@@ -52,7 +56,7 @@ export const createApp = (deps: AppDeps, { beforeRoutes }: AppOptions = {}): Exp
       deps.lifetime.track(),
       ...(deps.version === undefined ? [] : [showVersion(deps.version)]),
       probeRoutes(deps.health, deps.metrics),
-      ...guard({ ...deps, routes: new Set(methods.keys()) }),
+      ...guard({ ...deps, routes: new Set(methods.keys()), refuseFlood: refuseFlood(specs, deps.queue) }),
       ...(beforeRoutes === undefined ? [] : [beforeRoutes]),
       ...(deps.loginProxy === undefined ? [] : [deps.loginProxy.mount({ ...deps, specs })]),
       mountEndpoints(hot(deps), deps),

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Agent, createServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import express from 'express';
+import express, { type RequestHandler } from 'express';
 import { readConfig } from '../../api/src/config.ts';
 import type { ErrorContext } from '../../api/src/core/error-report.ts';
 import type { AppError } from '../../api/src/errors.ts';
@@ -99,6 +99,8 @@ const metricOf =
     return line === undefined ? 0 : Number(line.slice(line.lastIndexOf(' ') + 1));
   };
 
+const pass: RequestHandler = (_request, _response, next) => next();
+
 export const startProxy = async (options: ProxyOptions): Promise<TestProxy> => {
   const { config, secrets } = configured(options);
   const { upstream: settings, appEnv } = config;
@@ -114,9 +116,9 @@ export const startProxy = async (options: ProxyOptions): Promise<TestProxy> => {
   app.set('trust proxy', [...config.trustedProxies]);
   app.set('query parser', false);
   writeSecurityBlock(app);
-  app.use(...guard({ ...config, metrics, generalLimit: (_request, _response, next) => next(), routes: new Set() }));
+  app.use(...guard({ ...config, metrics, generalLimit: pass, refuseFlood: pass, routes: new Set() }));
   const modes = { current: () => ({ isAuthDisabled: false, isInMaintenance: false, retryAfterSeconds: 60 }) };
-  app.use(proxy.mount({ modes, limitBy: () => (_request, _response, next) => next(), specs: endpointSpecs() }));
+  app.use(proxy.mount({ modes, limitBy: () => pass, specs: endpointSpecs() }));
   const errorTracker = { track: (error: AppError, context: ErrorContext) => void tracked.push({ error, context }) };
   app.use(problemHandler({ log, metrics, errorTracker, appEnv }));
   const server = createServer(app).listen(0, '127.0.0.1');

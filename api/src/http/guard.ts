@@ -1,6 +1,6 @@
 /**
  * What every counted request gets, in this order: an id, security headers, its place in the metrics, a look at its head, HTTPS where that is
- * asked for, the rules for other origins, its API version, a rate limit.
+ * asked for, the rules for other origins, its API version, room to hash where it wants that, a rate limit.
  * Mounted by app.ts after the probes; the request goes on to routes/.
  */
 import { randomUUID } from 'node:crypto';
@@ -16,6 +16,8 @@ import { checkHead } from './wire.ts';
 export interface GuardDeps {
   readonly metrics: Metrics;
   readonly generalLimit: RequestHandler;
+  /** Refuses at once what would hash and finds no room. */
+  readonly refuseFlood: RequestHandler;
   readonly allowedOrigins: readonly string[];
   /** Plain HTTP is sent on to `publicUrl`, where that is HTTPS. */
   readonly redirectsToHttps: boolean;
@@ -62,5 +64,6 @@ export const guard = (deps: GuardDeps): readonly RequestHandler[] => [
   ...(deps.redirectsToHttps ? [requireHttps(deps.publicUrl)] : []),
   ...allowOrigins(deps.allowedOrigins),
   negotiateVersion,
+  deps.refuseFlood,
   deps.generalLimit,
 ];

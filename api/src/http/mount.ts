@@ -20,6 +20,7 @@ import {
   pathsOf,
   type Reply,
 } from './endpoint.ts';
+import { sendJson } from './json-answer.ts';
 import { jsonBody } from './json-body.ts';
 import { localsOf } from './locals.ts';
 import { type ModeSource, modeGate } from './mode-gate.ts';
@@ -79,13 +80,25 @@ const bodyHandlers = (spec: EndpointSpec): readonly RequestHandler[] => {
   return spec.body === undefined ? [] : jsonBody;
 };
 
-/** A flood of logins must cost those nothing that are served: what is refused here has not been counted in Redis, read or parsed. */
 const requireRoom =
   (queue: MountDeps['queue']): RequestHandler =>
   (_request, _response, next) => {
     queue.refuseWhenFull();
     next();
   };
+
+/**
+ * A flood of logins must cost those nothing that are served: what is refused here has not been counted, read, parsed or sent through the
+ * service. Mounted by http/guard.ts; by their first path alone, since an alias may be somebody else's (upstream/proxy.ts).
+ */
+export const refuseFlood = (specs: readonly EndpointSpec[], queue: MountDeps['queue']): RequestHandler => {
+  const hashing = specs.filter(({ access, hashesPassword }) => access === 'public' && hashesPassword === true);
+  const paths = new Set(hashing.map(({ method, path }) => `${method.toUpperCase()} ${path}`));
+  return (request, _response, next) => {
+    if (paths.has(`${request.method} ${request.path}`)) queue.refuseWhenFull();
+    next();
+  };
+};
 
 const parse = (schema: z.ZodType | undefined, value: unknown): unknown => schema?.parse(value);
 
@@ -143,13 +156,6 @@ const answer = (response: Response, { status, headers, body, json }: Reply): voi
   if (body === undefined) return void response.end();
   if (typeof body === 'string' || Buffer.isBuffer(body)) return void response.send(body);
   sendJson(response, JSON.stringify(body));
-};
-
-/** What `response.json` does, without asking what is known (docs/adr/0011-hot-paths.md). */
-const sendJson = (response: Response, text: string): void => {
-  if (!response.hasHeader('Content-Type')) response.setHeader('Content-Type', 'application/json; charset=utf-8');
-  response.setHeader('Content-Length', Buffer.byteLength(text));
-  response.end(text);
 };
 
 /** Waits only where there is something to wait for. */

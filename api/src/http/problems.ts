@@ -11,6 +11,7 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { knownCallerOf } from './authenticate.ts';
 import { clientAddress } from './client-address.ts';
+import { sendJson } from './json-answer.ts';
 import { localsOf } from './locals.ts';
 
 /** What Express and its body parser throw: an HTTP status and mostly a type. */
@@ -87,14 +88,15 @@ const detailOf = (error: AppError, appEnv: ProblemDeps['appEnv']): string | unde
     ? undefined
     : redactText(innermost(error).message).slice(0, 300);
 
-const report = (deps: ProblemDeps, error: AppError, context: ErrorContext): void => {
+const report = (deps: ProblemDeps, error: AppError, request: Request, response: Response): void => {
   const { status, kind } = PROBLEMS[error.code];
   deps.metrics.auth.errors.inc({ error_type: kind });
+  // A refusal under overload is no fault, and a line and a record for each would take cores from those that are served: the metric has them.
+  if (kind === 'overload') return;
+  const context = contextOf(request, response);
   // What the schemas let through and the database could not store (db/sqlstate.ts): a gap of ours, though the input was at fault.
   if (error.code === 'invalid-request' && error.cause !== undefined)
     deps.log.warn({ error, ...context }, 'unstorable input');
-  // A refusal under overload is no fault, and a line and a record for each would take cores from those that are served: the metric has them.
-  if (kind === 'overload') return;
   deps.errorTracker.track(error, context);
   if (status < 500) return;
   const category = categoryOf({ code: error.code, status, kind }, error);
@@ -107,12 +109,12 @@ export const problemHandler =
     if (response.closed) return; // the client went away: nobody to answer, nothing of ours failed
     const error = toAppError(thrown);
     const { status } = PROBLEMS[error.code];
-    report(deps, error, contextOf(request, response));
+    report(deps, error, request, response);
     if (response.headersSent) return next(error);
     if (error.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(error.retryAfterSeconds));
     if (status === 401) response.setHeader('WWW-Authenticate', challengeOf(error.code));
-    response.status(status).type('application/problem+json');
-    response.send(JSON.stringify(problemOf(error, localsOf(response).requestId, detailOf(error, deps.appEnv))));
+    const problem = problemOf(error, localsOf(response).requestId, detailOf(error, deps.appEnv));
+    sendJson(response.status(status), JSON.stringify(problem), 'application/problem+json; charset=utf-8');
   };
 
 /** `/a/{id}` as a pattern of whole paths; undefined for a path without parameters. */
