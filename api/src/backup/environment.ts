@@ -1,6 +1,7 @@
 /** The part of the process environment that belongs to the service, and the file that a restore writes of it. Called by cli/backup.ts and restore.ts. */
 import type { KeyObject } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { access, constants, lstat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { environment } from '../config.ts';
 import { BackupKeyError, readPrivateKey } from './archive-keys.ts';
 
@@ -31,6 +32,16 @@ export const environmentText = (variables: ReadonlyMap<string, string>): string 
       return `${name}=${quote}${value}${quote}\n`;
     })
     .join('');
+
+/** Before a restore begins, since its end is too late. @throws where `writeEnvironmentFile` would fail: the file is there, or its folder is not to be written. */
+export const checkEnvironmentFile = async (file: string): Promise<void> => {
+  const isThere = await lstat(file).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) throw new Error(`${file} is there already: name another file, or move it away`);
+  await access(dirname(file), constants.W_OK);
+};
 
 /** For its owner alone, and never over a file that is there. @throws the system's error, `EEXIST` among them. */
 export const writeEnvironmentFile = (file: string, variables: ReadonlyMap<string, string>): Promise<void> =>

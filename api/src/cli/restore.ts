@@ -4,7 +4,7 @@
  */
 import type { Client } from 'pg';
 import { rowsOf } from '../backup/contents.ts';
-import { privateKeyOf, writeEnvironmentFile } from '../backup/environment.ts';
+import { checkEnvironmentFile, privateKeyOf, writeEnvironmentFile } from '../backup/environment.ts';
 import { openBackup, resolveBackup, verifyBackup } from '../backup/read.ts';
 import { forgetSessions, isSessionKey, putKeyBack } from '../backup/redis-keys.ts';
 import { type Restored, restore as restoreInto } from '../backup/restore.ts';
@@ -95,10 +95,19 @@ const sayRestored = (restored: Restored, call: RestoreCall, keys: number): strin
   ].join('\n');
 };
 
+/** What comes after the commit is tried before anything begins: who reads exit code 1 must find the database as it was. */
+const checkWhatFollows = async ({ values, terminal }: RestoreCall): Promise<void> => {
+  const envFile = values['env-file'];
+  if (envFile !== undefined) await checkEnvironmentFile(envFile);
+  const redis = terminal.env['REDIS_URL'] ?? '';
+  if (redis !== '') await withRedis(redis, (connection) => connection.ping());
+};
+
 const run = async (path: string | undefined, call: RestoreCall): Promise<Answer> => {
   if (path === undefined) throw new UsageError('restore needs a file, or a folder whose newest backup is meant');
   const { values, terminal } = call;
   const file = await resolveBackup(path);
+  await checkWhatFollows(call);
   if (values['dry-run']) return rehearse(file, call);
   const url = terminal.env['MIGRATION_DATABASE_URL'];
   if (url === undefined) throw new UsageError('set MIGRATION_DATABASE_URL to the owner of the database to fill');
