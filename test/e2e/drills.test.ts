@@ -7,6 +7,8 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { names } from '../../k8s/demo/install.ts';
 import type { ScheduleStep } from '../../k8s/demo/record.ts';
+import { commandsOf, placeOf } from '../support/page-runs.ts';
+import { openShell } from '../support/page-shell.ts';
 import { markTraffic } from '../support/traffic.ts';
 import { namespace, patchRollout, rolloutDeadlineMs, upgradeTo, useInstallation, withdraw } from './installation.ts';
 
@@ -74,7 +76,7 @@ describe('a rollback drill', function () {
   });
 
   it('takes the newest migration back alone, under the running version, and forward again', async () => {
-    const { place, traffic } = installation();
+    const { cluster, place, traffic } = installation();
     const mark = markTraffic(traffic);
     const image = (
       await place.kubectl.run([
@@ -87,22 +89,37 @@ describe('a rollback drill', function () {
         'jsonpath={..image}',
       ])
     ).split(' ')[0];
-    const runJob = async (name: string, command: string): Promise<number> => {
-      const manifest = readFileSync(JOB, 'utf8')
-        .replaceAll('namespace: auth', `namespace: ${namespace}`)
-        .replaceAll('database-rollback', name)
-        .replace('latchkey/api:0.1.0', String(image))
-        .replace('rollback, --yes', command);
+    const manifest = readFileSync(JOB, 'utf8')
+      .replaceAll('namespace: auth', `namespace: ${namespace}`)
+      .replace('latchkey/api:0.1.0', String(image));
+    const shell = await openShell(cluster.kubeconfig);
+    await shell.write('database-rollback.yaml', manifest);
+    await shell.write(
+      'database-forward.yaml',
+      manifest.replaceAll('database-rollback', 'database-forward').replace('rollback, --yes', 'migrate'),
+    );
+    /** As the page says it, of either Job. */
+    const typeAll = async (job: string): Promise<{ readonly ms: number; readonly said: string }> => {
       const startedMs = Date.now();
-      await place.kubectl.run(['apply', '-f', '-'], { input: manifest });
-      const wait = ['wait', '-n', namespace, '--for=condition=complete', '--timeout=60s', `job/${name}`];
-      await place.kubectl.run(wait, { timeoutMs: 70_000 });
-      return Date.now() - startedMs;
+      let said = '';
+      for (const command of commandsOf('drill')) {
+        const typed = command.text
+          .replaceAll('-n auth ', `-n ${namespace} `)
+          .replace('k8s/examples/', '')
+          .replaceAll('database-rollback', job);
+        const { code, out, err } = await shell.run(typed);
+        expect(code, `${placeOf(command)}\n${err}`).to.equal(0);
+        said = out;
+      }
+      return { ms: Date.now() - startedMs, said };
     };
-    const backMs = await runJob('database-rollback', 'rollback, --yes');
-    const forthMs = await runJob('database-forward', 'migrate');
-    console.log(`      the newest migration back in ${backMs} ms, forward again in ${forthMs} ms`);
-    expect(backMs).to.be.at.most(databaseWithinMs);
+    const back = await typeAll('database-rollback');
+    const forth = await typeAll('database-forward');
+    await shell.close();
+    expect(back.said).to.match(/^rolled back \S+/);
+    expect(forth.said).to.match(/^applied \S+/);
+    console.log(`      the newest migration back in ${back.ms} ms, forward again in ${forth.ms} ms`);
+    expect(back.ms).to.be.at.most(databaseWithinMs);
     expect(await mark.failures()).to.deep.equal([]);
     expect(await mark.lostSessions()).to.deep.equal([]);
   });

@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import { COMMANDS } from '../../../../api/src/cli/commands.ts';
 import { CHECKS } from '../../../../api/src/cli/doctor.ts';
 import { runLatchkey } from '../../../support/command-line.ts';
+import { wordsOf } from '../../../support/page-commands.ts';
 
 const PAGE = new URL('../../../../docs/latchkey-cli.md', import.meta.url);
 
@@ -15,12 +16,6 @@ interface Shown {
   readonly args: readonly string[];
   readonly output: string;
 }
-
-/** Words as a shell would make them, as far as the page goes: quotes, and nothing behind a redirection. */
-const wordsOf = (line: string): readonly string[] =>
-  [...(line.split(/ [|>] /, 1)[0] ?? '').matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
-    ([, a, b, c]) => a ?? b ?? c ?? '',
-  );
 
 const shownIn = (page: string): readonly Shown[] =>
   [...page.matchAll(/```console\n([\s\S]*?)```/g)].flatMap(([, block = '']) =>

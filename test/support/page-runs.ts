@@ -1,0 +1,98 @@
+/**
+ * How each command of the documentation is run: by which test, or why by none. test/contract/docs/commands.test.ts fails for a command that no
+ * rule here knows; the tests named here ask for theirs with `commandsOf` and fail for one that they cannot run.
+ */
+import { documentedCommands, type Kind, type PageCommand } from './page-commands.ts';
+
+/** Tests that run what is theirs as it stands in the page, with names of their own installation. */
+export const RUNNERS = {
+  apiserver: 'test/integration/operator/docs-commands.test.ts',
+  cluster: 'test/e2e/docs-commands.test.ts',
+  drill: 'test/e2e/drills.test.ts',
+  api: 'test/integration/api/docs-commands.test.ts',
+  /** Not run: read by the parser of the program that it names. */
+  words: 'test/contract/docs/commands.test.ts',
+  /** Tests of one page or package, which run more of it than is shown. */
+  commandLine: 'test/integration/api/cli/docs.test.ts',
+  client: 'test/integration/api/client-package.test.ts',
+  plugin: 'test/integration/operator/plugin-package.test.ts',
+  completion: 'test/integration/operator/plugin-completion.test.ts',
+  range: 'test/integration/operator/plugin-range.test.ts',
+  localCluster: 'test/integration/k8s-local/cluster.test.ts',
+  compose: 'test/contract/containers/compose.test.ts',
+} as const;
+export type Runner = keyof typeof RUNNERS;
+
+type Run = { readonly by: Runner } | { readonly because: string };
+export interface Rule {
+  readonly page?: RegExp;
+  readonly kind?: Kind;
+  readonly text?: RegExp;
+  readonly run: Run;
+}
+
+/** The first that fits counts. */
+export const RULES: readonly Rule[] = [
+  { text: /^kubectl .*-- latchkey doctor/, run: { by: 'cluster' } },
+  { page: /latchkey-cli/, kind: 'console', run: { by: 'commandLine' } },
+  { kind: 'promql', run: { by: 'cluster' } },
+  { kind: 'sql', run: { by: 'api' } },
+  { page: /^k8s\/local\//, kind: 'sh', run: { by: 'localCluster' } },
+  { kind: 'sh', run: { by: 'api' } },
+
+  {
+    text: /^docker /,
+    run: {
+      because: 'no test machine has a container engine; the files are read as Compose reads them, nginx runs by itself',
+    },
+  },
+  { page: /containers/, text: /make-env/, run: { by: 'compose' } },
+  { page: /containers/, kind: 'console', run: { because: 'prepares or asks the host of the containers above' } },
+  { text: /^npm install .*client/, run: { by: 'client' } },
+  { text: /^npm (un)?install/, run: { by: 'plugin' } },
+  { text: /^npm /, run: { by: 'words' } },
+
+  { text: /completion (bash|zsh|fish)\b/, run: { by: 'completion' } },
+  { text: /^kubectl authrollout --help$/, run: { by: 'plugin' } },
+  { text: /authrollout replay .*--(range|from)\b/, run: { by: 'range' } },
+  { text: /^latchkey /, kind: 'console', run: { by: 'api' } },
+  { text: /^latchkey /, run: { by: 'words' } },
+  { text: /api\/v1\/audit|api\/health\/auth/, run: { by: 'api' } },
+  { page: /rollback-database/, kind: 'console', run: { by: 'drill' } },
+
+  // What needs pods, or the operator as Helm installs it.
+  { text: /\b(logs .*[|-]|exec|port-forward .*&|get --raw \/api\/)/, run: { by: 'cluster' } },
+  { text: /^curl .*lk_bucket/, run: { by: 'cluster' } },
+  { text: /latchkey-(alerts|notifications)\b|^openssl/, run: { by: 'cluster' } },
+  { text: /-n latchkey-system get|as system:serviceaccount|patch httproute .*100\}/, run: { by: 'cluster' } },
+
+  { text: /^kubectl authrollout /, kind: 'inline', run: { by: 'words' } },
+  { kind: 'console', text: /^(kubectl|helm) /, run: { by: 'apiserver' } },
+  {
+    kind: 'inline',
+    text: /^kubectl (get rappr|get rcompl|auth whoami|apply --server-side -f)/,
+    run: { by: 'apiserver' },
+  },
+  {
+    kind: 'inline',
+    text: /^kubectl |^helm (upgrade|rollback)$|^node --|^k6 run/,
+    run: { because: 'names a command, and is no line to type' },
+  },
+];
+
+export const ruleOf = ({ page, kind, text }: PageCommand): Rule | undefined =>
+  RULES.find(
+    (rule) => (rule.page?.test(page) ?? true) && (rule.kind ?? kind) === kind && (rule.text?.test(text) ?? true),
+  );
+
+const isBy = (command: PageCommand, runner: Runner): boolean => {
+  const run = ruleOf(command)?.run;
+  return run !== undefined && 'by' in run && run.by === runner;
+};
+
+/** What a test has to run, in the order of the pages. */
+export const commandsOf = (runner: Runner): readonly PageCommand[] =>
+  documentedCommands().filter((command) => isBy(command, runner));
+
+/** For the message of a failed command. */
+export const placeOf = ({ page, line, text }: PageCommand): string => `${page}:${line}  ${text}`;
