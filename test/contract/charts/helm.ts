@@ -57,9 +57,12 @@ export async function helm(args: readonly string[], values?: Values, kubeconfig 
 }
 
 /** The objects that a chart makes of these values, without a cluster to ask. */
-export async function render(chart: Chart, values: Values = {}): Promise<readonly KubernetesObject[]> {
-  const release =
-    chart === 'latchkey' ? ['auth-api', '--namespace', 'auth'] : [chart, '--namespace', 'latchkey-system'];
+export async function render(
+  chart: Chart,
+  values: Values = {},
+  namespace = chart === 'latchkey' ? 'auth' : 'latchkey-system',
+): Promise<readonly KubernetesObject[]> {
+  const release = [chart === 'latchkey' ? 'auth-api' : chart, '--namespace', namespace];
   const [name = '', ...where] = release;
   const answer = await helm(['template', name, chartFolder(chart), ...where], values);
   if (answer.code !== 0) throw new Error(answer.stderr);

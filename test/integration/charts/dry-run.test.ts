@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { exampleValues, type KubernetesObject, readObjects, render, type Values } from '../../contract/charts/helm.ts';
+import { built, builtFor, ENVIRONMENTS, NAMESPACES } from '../../contract/charts/kustomize.ts';
 import { type TestApiserver, testApiserver } from '../../support/apiserver.ts';
 import { serveDefinitions } from '../../support/definitions.ts';
 
@@ -32,6 +33,7 @@ const PLURALS: Readonly<Record<string, string>> = {
 };
 
 /** Kinds of the Prometheus operator, which this apiserver does not know. */
+const MONITORING: readonly string[] = ['PodMonitor', 'PrometheusRule'];
 const withoutMonitoring = (values: Values): Values => ({
   ...values,
   podMonitor: { enabled: false },
@@ -45,7 +47,7 @@ describe('a real apiserver accepts, strictly read,', function () {
   before(async () => {
     server = await testApiserver();
     await serveDefinitions(server);
-    for (const name of ['auth', 'latchkey-system', 'elsewhere']) {
+    for (const name of [...Object.values(NAMESPACES), 'latchkey-system', 'elsewhere']) {
       const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
       await server.request('POST', '/api/v1/namespaces', namespace).catch((error: unknown) => {
         if (!String(error).includes('AlreadyExists')) throw error;
@@ -121,6 +123,17 @@ describe('a real apiserver accepts, strictly read,', function () {
       expect(await objections(await render(chart, values))).to.deep.equal([]);
     });
   }
+
+  for (const environment of ENVIRONMENTS) {
+    it(`k8s/overlays/${environment} and its route`, async () => {
+      const known = (await builtFor(environment)).filter(({ kind }) => !MONITORING.includes(kind));
+      expect(await objections(known)).to.deep.equal([]);
+    });
+  }
+
+  it('k8s/base/latchkey-operator', async () => {
+    expect(await objections(await built('base/latchkey-operator'))).to.deep.equal([]);
+  });
 
   for (const file of readdirSync(EXAMPLES).filter((name) => name.endsWith('.yaml'))) {
     it(`k8s/examples/${file}`, async () => {
