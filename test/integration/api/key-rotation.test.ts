@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import { z } from 'zod';
 import { withOwner } from '../../../api/src/db/migrate.ts';
 import { Api, TEST_KEYS } from '../../support/api.ts';
+import { runLatchkey } from '../../support/command-line.ts';
 import { blocksOf } from '../../support/pages.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { Clock, codeNow, type Enrolled, enrol, finish, logIn, mfaTokenFor } from '../../support/totp.ts';
@@ -28,7 +29,7 @@ const envOf = (current: Keys, previous?: Keys): Readonly<Record<string, string>>
 /** The page's table, from today to the end. */
 const STEPS = [envOf(OLD), envOf(OLD, NEW), envOf(NEW, OLD), envOf(NEW)] as const;
 
-describe('a rotation of pepper and encryption key', () => {
+describe('a rotation of pepper and encryption key in two steps', () => {
   const clock = new Clock();
   let database: TestDatabase;
   let pods: readonly Api[];
@@ -90,5 +91,46 @@ describe('a rotation of pepper and encryption key', () => {
     const [, { rows }] = counted.parse(answers);
     for (const kind of ['password', 'second factor', 'backup code'])
       expect(new Set(rows.filter(({ of }) => of === kind).map(({ key }) => key)).size, kind).to.equal(2);
+  });
+});
+
+describe('a rotation of', () => {
+  let database: TestDatabase;
+
+  before(async () => {
+    database = await createTestDatabase();
+  });
+  after(() => database?.drop());
+
+  it('REFRESH_TOKEN_KEY costs everybody one login, and nobody the access token that he has', async () => {
+    const [before, later] = await Promise.all([
+      Api.start({ databaseUrl: database.url }),
+      Api.start({ databaseUrl: database.url, env: { REFRESH_TOKEN_KEY: randomBytes(32).toString('base64') } }),
+    ]);
+    const { accessToken, refreshToken } = await before.newSession();
+    expect((await later.me(accessToken)).status).to.equal(200);
+    const refused = await later.post('/api/v1/auth/refresh', { refreshToken });
+    expect([refused.status, refused.body['code']]).to.deep.equal([401, 'refresh-token-invalid']);
+    await Promise.all([before.stop(), later.stop()]);
+  });
+
+  it('the API’s password is a second role, which the migration makes; the first can then be dropped', async () => {
+    const roles = ['latchkey_rotation_1', 'latchkey_rotation_2'] as const;
+    const urlAs = (role: string): string => {
+      const url = new URL(database.url);
+      url.username = role;
+      url.password = `password-of-${role}`;
+      return url.href;
+    };
+    const env = (role: string) => ({ MIGRATION_DATABASE_URL: database.ownerUrl, DATABASE_URL: urlAs(role) });
+    for (const role of roles) expect((await runLatchkey(['db', 'migrate'], { env: env(role) })).code).to.equal(0);
+    const [before, later] = await Promise.all(roles.map((role) => Api.start({ databaseUrl: urlAs(role) })));
+    const email = (await before?.register()) ?? '';
+    await before?.stop();
+    await database.query(`REVOKE latchkey_app FROM ${roles[0]}`);
+    await database.query(`DROP ROLE ${roles[0]}`);
+    expect((await later?.login(email))?.accessToken).to.be.a('string');
+    await later?.stop();
+    await database.query(`DROP ROLE ${roles[1]}`);
   });
 });

@@ -2,10 +2,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { parse } from 'yaml';
+import { z } from 'zod';
 import { exampleValues, type KubernetesObject, readObjects, render, type Values } from '../../contract/charts/helm.ts';
 import { built, builtFor, ENVIRONMENTS, NAMESPACES } from '../../contract/charts/kustomize.ts';
 import { type TestApiserver, testApiserver } from '../../support/apiserver.ts';
 import { serveDefinitions } from '../../support/definitions.ts';
+import { blocksOf } from '../../support/pages.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../../k8s/examples/', import.meta.url));
 /** What the apiserver's paths call them. */
@@ -32,6 +35,7 @@ const PLURALS: Readonly<Record<string, string>> = {
   ValidatingAdmissionPolicyBinding: 'validatingadmissionpolicybindings',
 };
 
+const valuesShape = z.record(z.string(), z.unknown());
 /** Kinds of the Prometheus operator, which this apiserver does not know. */
 const MONITORING: readonly string[] = ['PodMonitor', 'PrometheusRule'];
 const withoutMonitoring = (values: Values): Values => ({
@@ -133,6 +137,16 @@ describe('a real apiserver accepts, strictly read,', function () {
 
   it('k8s/base/latchkey-operator', async () => {
     expect(await objections(await built('base/latchkey-operator'))).to.deep.equal([]);
+  });
+
+  it('the values that docs/security-configuration.md shows', async () => {
+    const shown = blocksOf('docs/security-configuration.md', 'yaml').map((block) => valuesShape.parse(parse(block)));
+    expect(shown.map((values) => Object.keys(values)[0])).to.deep.equal([
+      'extraEnv',
+      'existingSecret',
+      'networkPolicy',
+    ]);
+    for (const values of shown) expect(await objections(await render('latchkey', values))).to.deep.equal([]);
   });
 
   for (const file of readdirSync(EXAMPLES).filter((name) => name.endsWith('.yaml'))) {
