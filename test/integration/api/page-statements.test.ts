@@ -1,4 +1,5 @@
 /** The SQL that pages of docs/ tell people to run does what they say. What belongs to a rotation of keys is in key-rotation.test.ts. */
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { z } from 'zod';
 import { migrate, verify, withOwner } from '../../../api/src/db/migrate.ts';
@@ -27,6 +28,30 @@ describe('the statements of the pages', () => {
       expect(failed).to.deep.equal([]);
       const answers: unknown = await withOwner(database.ownerUrl, (client) => client.query(counts));
       expect(lastRow.parse(answers)).to.deep.equal({ profiles: '2', accounts: '2' });
+    } finally {
+      await database.drop();
+    }
+  });
+
+  it('docs/row-level-security.md: every policy that there is, every table without one, and a count that begins at 0', async () => {
+    const page = readFileSync(new URL('../../../docs/row-level-security.md', import.meta.url), 'utf8');
+    const [, policies = '', rest = ''] = /## The policies\n([\s\S]*?)\n\n(Two tables have none[^\n]*)/.exec(page) ?? [];
+    const named = policies
+      .split('\n')
+      .flatMap((row) => [...(row.split(' | ')[0] ?? '').matchAll(/`(\w+)`/g)].map((m) => m[1]));
+    const [, counts = ''] = (blocksOf('docs/row-level-security.md', 'sql')[0] ?? '').split('\n');
+    const database = await createTestDatabase();
+    try {
+      const found = await database.query(
+        `SELECT DISTINCT policyname AS name FROM pg_policies WHERE schemaname IN ('auth', 'latchkey') ORDER BY 1`,
+      );
+      expect(named.toSorted()).to.deep.equal(found.map(({ name }) => name).toSorted());
+      const bare = await database.query(
+        `SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname IN ('auth', 'latchkey') AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity ORDER BY 1`,
+      );
+      expect([...rest.matchAll(/`(latchkey\.\w+)`/g)].map((m) => m[1])).to.deep.equal(bare.map(({ name }) => name));
+      expect((await withOwner(database.url, (client) => client.query(counts))).rows).to.deep.equal([{ count: '0' }]);
     } finally {
       await database.drop();
     }
