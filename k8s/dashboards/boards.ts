@@ -216,6 +216,23 @@ const rollout: Board = {
   ],
 };
 
+export const COLUMNS = 24;
+
+/** Panels fill rows from the left, as many as have room. */
+export function rowsOf(panels: readonly Panel[]): readonly (readonly Panel[])[] {
+  const rows: Panel[][] = [];
+  let taken = COLUMNS;
+  for (const panel of panels) {
+    if (taken + panel.width > COLUMNS) {
+      rows.push([]);
+      taken = 0;
+    }
+    rows.at(-1)?.push(panel);
+    taken += panel.width;
+  }
+  return rows;
+}
+
 /** By the file of the chart that ships it. */
 export const BOARDS: Readonly<Record<string, Board>> = {
   'charts/latchkey/files/dashboard.json': auth,

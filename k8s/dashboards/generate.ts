@@ -1,20 +1,28 @@
-/** Writes Grafana's JSON of boards.ts into the charts. Run by `npm run generate`; `--check` only compares. */
+/**
+ * Writes Grafana's JSON of boards.ts into the charts, and the documentation's pictures from the recorded run. Run by `npm run generate`; `--check`
+ * only compares.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { writeOrCheck } from '../../operator/src/crd/write-or-check.ts';
-import { BOARDS, type Board, type Panel } from './boards.ts';
+import { BOARDS, type Board, type Panel, rowsOf } from './boards.ts';
+import { pictureFiles, recordingPath } from './pictures.ts';
+import { parseRecording } from './recording.ts';
 
-const COLUMNS = 24;
 const HEIGHT = 8;
 const SOURCE = { type: 'prometheus', uid: '${datasource}' };
 
-/** Grafana wants each panel's place; they fill rows from the left. */
+/** Grafana wants each panel's place. */
 function placed(panels: readonly Panel[]): readonly object[] {
-  let [x, y] = [0, 0];
-  return panels.map((panel, index) => {
-    if (x + panel.width > COLUMNS) [x, y] = [0, y + HEIGHT];
-    const gridPos = { x, y, w: panel.width, h: HEIGHT };
-    x += panel.width;
-    return { id: index + 1, ...panelOf(panel), gridPos };
+  const places = rowsOf(panels).flatMap((row, index) => {
+    let x = 0;
+    return row.map((panel) => {
+      const gridPos = { x, y: index * HEIGHT, w: panel.width, h: HEIGHT };
+      x += panel.width;
+      return { panel, gridPos };
+    });
   });
+  return places.map(({ panel, gridPos }, index) => ({ id: index + 1, ...panelOf(panel), gridPos }));
 }
 
 function panelOf({ title, kind, unit, queries }: Panel): object {
@@ -63,4 +71,5 @@ const texts = Object.entries(BOARDS).map(([path, board]): [string, string] => [
   path,
   `${JSON.stringify(dashboardOf(board), undefined, 2)}\n`,
 ]);
-writeOrCheck(new Map(texts), 'node k8s/dashboards/generate.ts');
+const recording = readFileSync(fileURLToPath(new URL(`../../${recordingPath}`, import.meta.url)), 'utf8');
+writeOrCheck(new Map([...texts, ...pictureFiles(parseRecording(recording))]), 'node k8s/dashboards/generate.ts');

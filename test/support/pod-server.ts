@@ -11,6 +11,14 @@ export const POD_PORT = 3000;
 
 let nextAddress = 0;
 
+/** A real API that answers in the place of the played counters. */
+export interface Behind {
+  /** One request, of which nobody waits for the answer. */
+  serve(): void;
+  exposition(): Promise<string>;
+  close(): Promise<void>;
+}
+
 /** Series without labels that the API exports as 0 from its first scrape. */
 const PLAIN = [
   'auth_login_attempts_total',
@@ -33,6 +41,7 @@ export class PodServer {
   /** name{labels} → value */
   readonly series = new Map<string, number>(PLAIN.map((name) => [name, 0]));
   scrapes = 0;
+  behind: Behind | undefined;
   #served = 0;
   readonly #behaviour: () => Behaviour;
   readonly #server: http.Server;
@@ -50,7 +59,11 @@ export class PodServer {
       // A hanging pod: the connection stands, no answer comes.
       if (this.#behaviour().silent) return;
       this.scrapes++;
-      response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(this.exposition());
+      const text = this.behind?.exposition() ?? Promise.resolve(this.exposition());
+      void text.then(
+        (content) => response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(content),
+        () => response.destroy(),
+      );
     });
   }
 
@@ -73,10 +86,15 @@ export class PodServer {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#server.closeAllConnections();
     await closed;
+    await this.behind?.close();
   }
 
   /** One request. */
   serve(): { isFault: boolean } {
+    if (this.behind !== undefined) {
+      this.behind.serve();
+      return { isFault: false };
+    }
     const { errorShare = 0, slowShare = 0, loginFailureShare = 0, isRandom = false } = this.#behaviour();
     const index = this.#served++;
     const hit = (share: number): boolean =>

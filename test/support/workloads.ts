@@ -70,6 +70,8 @@ export class Workloads {
   firstFaultAt: number | undefined;
   highestCanaryWeight = 0;
   weights: number[] = [];
+  /** Called for a new pod before it is ready. */
+  onPod: (pod: PodServer) => Promise<void> = async () => {};
   readonly #stop = new AbortController();
   readonly #loops: Promise<unknown>[] = [];
   readonly #statuses = new Map<string, string>();
@@ -191,6 +193,7 @@ export class Workloads {
       () => this.behaviours.get(version) ?? {},
     );
     this.pods.set(pod.name, pod);
+    await this.onPod(pod);
     pod.labels = { ...template.metadata.labels, 'pod-template-hash': hash };
     const body = {
       apiVersion: 'v1',
