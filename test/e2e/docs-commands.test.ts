@@ -78,7 +78,8 @@ describe('the commands of the documentation', function () {
   });
 
   it('switch alerts and notifications on', async () => {
-    const { kubectl, helm } = installation().place;
+    const { place } = installation();
+    const { kubectl } = place;
     const { operatorNamespace, operatorRelease } = names;
     const switches = shown.filter(({ text }) => SWITCHES.test(text));
     const isTrial = ({ text }: (typeof all)[number]): boolean => text.includes('--test-notifications');
@@ -90,7 +91,7 @@ describe('the commands of the documentation', function () {
       const off = ['alerts', 'notifications'].flatMap((value) => ['--set', `${value}.existingSecret=`]);
       const chart = join(shell.folder, 'charts', operatorRelease);
       const where = [operatorRelease, chart, '--namespace', operatorNamespace];
-      await helm(['upgrade', ...where, '--reuse-values', ...off], { timeoutMs: 60_000 });
+      await place.helm(['upgrade', ...where, '--reuse-values', ...off], { timeoutMs: 60_000 });
       const secrets = ['secret', 'latchkey-alerts', 'latchkey-notifications'];
       await kubectl.run(['delete', ...secrets, '--namespace', operatorNamespace, '--ignore-not-found']);
       await untilAvailable(kubectl, operatorNamespace, operatorRelease);

@@ -138,25 +138,6 @@ describe('backup and restore', function () {
     expect(await contentsOf(target)).to.deep.equal(await contentsOf(source));
   });
 
-  it('what would fail after the commit is refused before anything is changed: a file that is there, a folder that is not, a Redis that is away', async () => {
-    const target = await emptyTarget();
-    const taken = join(folder, 'taken.env');
-    await writeFile(taken, 'kept');
-    const refusals: readonly (readonly [string[], object, RegExp])[] = [
-      [['--env-file', taken], {}, /^restore: \S+taken\.env is there already: name another file, or move it away\n$/],
-      [['--env-file', taken, '--dry-run'], {}, /is there already/],
-      [['--env-file', join(folder, 'nowhere', 'new.env')], {}, /^restore: ENOENT/],
-      [[], { REDIS_URL: 'redis://127.0.0.1:1' }, /^restore: /],
-    ];
-    for (const [options, env, says] of refusals) {
-      const refused = await runRestore([file, ...options], { ...envOf(target), ...env });
-      expect([refused.code, refused.out]).to.deep.equal([1, '']);
-      expect(refused.err).to.match(says);
-    }
-    expect(await target.query("SELECT to_regclass('auth.users_extended') AS found")).to.deep.equal([{ found: null }]);
-    expect(await readFile(taken, 'utf8')).to.equal('kept');
-  });
-
   it('a file that was cut or changed anywhere is refused, and the database has no row of it', async () => {
     const whole = await readFile(file);
     const damaged = join(folder, 'damaged.bin');

@@ -1,10 +1,14 @@
 /** What a restore does with records that are not what was written: nothing of it stays. */
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import type { Record } from '../../../api/src/backup/contents.ts';
 import { createTally, decode, encode } from '../../../api/src/backup/contents.ts';
 import { restore } from '../../../api/src/backup/restore.ts';
 import { readMigrations, withOwner } from '../../../api/src/db/migrate.ts';
 import { storedTable, storedTables } from '../../../api/src/db/snapshot.ts';
+import { runBackup, runRestore } from '../../support/backup.ts';
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 
 const ORGANIZATION =
@@ -84,5 +88,30 @@ describe('a restore', () => {
       }
     };
     expect(await reading()).to.match(/end|unexpected/);
+  });
+
+  it('is refused before anything is changed where it would fail after the commit: a file that is there, a folder that is not, a Redis that is away', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'latchkey-restore-'));
+    try {
+      const made = await runBackup(['create', folder], { MIGRATION_DATABASE_URL: migrated.ownerUrl });
+      expect(made.code, made.err).to.equal(0);
+      const taken = join(folder, 'taken.env');
+      await writeFile(taken, 'kept');
+      const refusals: readonly (readonly [string[], object, RegExp])[] = [
+        [['--env-file', taken], {}, /^restore: \S+taken\.env is there already: name another file, or move it away\n$/],
+        [['--env-file', taken, '--dry-run'], {}, /is there already/],
+        [['--env-file', join(folder, 'nowhere', 'new.env')], {}, /^restore: ENOENT/],
+        [[], { REDIS_URL: 'redis://127.0.0.1:1' }, /^restore: /],
+      ];
+      for (const [options, env, says] of refusals) {
+        const refused = await runRestore([folder, ...options], { MIGRATION_DATABASE_URL: target.ownerUrl, ...env });
+        expect([refused.code, refused.out]).to.deep.equal([1, '']);
+        expect(refused.err).to.match(says);
+      }
+      expect(await target.query("SELECT to_regclass('public.organization') AS found")).to.deep.equal([{ found: null }]);
+      expect(await readFile(taken, 'utf8')).to.equal('kept');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
