@@ -7,6 +7,8 @@ import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 
 export const REDIS_DEADLINE_MS = 250;
+/** So long may an asked server say nothing at all; then its connection is given up, and it has to answer on a new one. */
+const SILENCE_MS = 2_000;
 
 export interface RedisConnections {
   readonly commands: Redis;
@@ -21,6 +23,8 @@ export const connectRedis = (url: string, log: Log): RedisConnections => {
     maxRetriesPerRequest: 0,
     connectTimeout: 1_000,
     commandTimeout: REDIS_DEADLINE_MS,
+    // A server that hangs keeps its connections: without this it would count as there, and every command would wait for its deadline.
+    socketTimeout: SILENCE_MS,
     enableAutoPipelining: true,
     retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 1_000) * (0.75 + Math.random() / 2),
   };

@@ -73,6 +73,8 @@ export class LoginProxy {
     this.#close = exchange.close;
     metrics.upstream.watchBreaker(() => this.#client.breakerState());
     metrics.upstream.watchUp(() => this.state());
+    // A series that begins with its first refusal has never grown, for who asks by how much it did.
+    for (const category of ['answered', ...Object.keys(FAULTS)]) metrics.upstream.requests.inc({ category }, 0);
   }
 
   /** As it was seen last: by the question in the background, and by the breaker. */
