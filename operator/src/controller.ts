@@ -186,7 +186,10 @@ export class Controller {
     clearTimeout(this.#forgetting);
     if (!leading) {
       // Most often the lease comes back at once, and what the sentinel has seen is still true then.
-      this.#forgetting = setTimeout(() => this.#sentinel.clear(), FORGET_AFTER_MS);
+      this.#forgetting = setTimeout(() => {
+        this.#sentinel.clear();
+        this.#reporter.forgetAll();
+      }, FORGET_AFTER_MS);
       void this.#queue.close();
       this.#decisionLog.suspect();
       return;

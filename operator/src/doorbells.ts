@@ -129,10 +129,7 @@ export class Doorbells {
 
   /** Seconds since each watch heard anything, for the metric. */
   ages(): readonly (readonly [resource: string, seconds: number])[] {
-    return this.#all().flatMap(([resource, reflector]) => {
-      const ageMs = reflector.ageMs();
-      return ageMs === undefined ? [] : [[resource, ageMs / 1000] as const];
-    });
+    return this.#all().map(([resource, reflector]) => [resource, reflector.ageMs() / 1000] as const);
   }
 
   #all(): readonly (readonly [

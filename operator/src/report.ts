@@ -102,6 +102,11 @@ export class Reporter {
     return {};
   }
 
+  /** Another process leads and shows how they are: what was last known here would be shown for as long as this one lives. */
+  forgetAll(): void {
+    for (const key of this.#info.keys()) this.#forgetSeries(key);
+  }
+
   #count({ key, decision, judgement, status }: PassReport, isNew: boolean): void {
     const { metrics } = this.#options;
     const [namespace = '', name = ''] = key.split('/');

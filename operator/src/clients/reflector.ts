@@ -66,7 +66,7 @@ export class Reflector<T> {
   readonly #known = new Map<string, Known<T>>();
   #resourceVersion = '';
   #listedAt = 0;
-  #heardAt: number | undefined;
+  #heardAt = performance.now();
   #synced = false;
   #movedAt = performance.now();
 
@@ -95,9 +95,9 @@ export class Reflector<T> {
     for (const [key, { seen }] of this.#known) yield [key, seen];
   }
 
-  /** Since the server last said anything on this watch, bookmarks included; undefined before the first list. */
-  ageMs(now = performance.now()): number | undefined {
-    return this.#heardAt === undefined ? undefined : now - this.#heardAt;
+  /** Since the server last said anything on this watch, bookmarks included; before the first list, since there was somebody to hear it. */
+  ageMs(now = performance.now()): number {
+    return now - this.#heardAt;
   }
 
   /** Since the loop last did anything, errors included: an apiserver that is away is not our death, a loop that hangs is. */

@@ -11,7 +11,7 @@ import type { Logger } from 'pino';
 import type { Metrics } from '../metrics.ts';
 import { type Message, type Sender, senderOf } from './channels.ts';
 import { type Change, type News, newsOf } from './news.ts';
-import { type Clock, type Fate, Outbox } from './outbox.ts';
+import { type Clock, FATES, type Fate, Outbox } from './outbox.ts';
 import { type Channel, linkTo, readSettings, type Settings, wants } from './settings.ts';
 
 export interface NotifierOptions {
@@ -125,6 +125,8 @@ export class Notifier {
       // The name only: the address is a secret.
       if (outcome !== 'delivered') log.warn({ channel, outcome, code }, 'notification');
     };
+    // A series that begins with its first lost message has never grown, for who asks by how much it did.
+    for (const outcome of FATES) metrics.notifications.inc({ channel, outcome }, 0);
     const isMinor = ({ news }: Message): boolean => news.light !== 'RED';
     return new Outbox({ send, clock, onFate, isMinor, ...(random === undefined ? {} : { random }) });
   }

@@ -15,7 +15,8 @@ export type Attempt =
 export type Send<M> = (message: M, signal: AbortSignal) => Promise<Attempt>;
 
 /** How a message ended, or `retried`: an attempt that was not the last. Also a metric label. */
-export type Fate = 'delivered' | 'retried' | 'refused' | 'expired' | 'dropped';
+export type Fate = (typeof FATES)[number];
+export const FATES = ['delivered', 'retried', 'refused', 'expired', 'dropped'] as const;
 
 /** Time as the outbox sees it; a test has its own. */
 export interface Clock {

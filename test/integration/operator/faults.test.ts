@@ -75,7 +75,7 @@ describe('faults around the operator', function () {
     await scene.until('v2 is promoted', 60_000, ({ status }) => status.phase === 'Succeeded' && status.stepIndex === 1);
   });
 
-  it('a frozen leader that wakes up after its successor took over writes nothing', async () => {
+  it('a frozen leader that wakes up after its successor took over writes nothing, and soon shows no rollout any more', async () => {
     const scene = await Scene.create({
       schedule: [
         { weight: 25, hold: '60s', checkEvery: '1s' },
@@ -110,6 +110,9 @@ describe('faults around the operator', function () {
       await scene.until('the successor took the canary back', 15_000, ({ status }) => status.weight === 0);
       expect(writes()).to.equal(writesBefore);
       expect((await scene.route()).metadata.annotations['latchkey.dev/fence']).to.equal('2');
+      // Else what it saw last would be an alert for as long as it lives.
+      const shown = async () => (await frozen.get('/metrics')).body.includes('latchkey_rollout_info{');
+      await eventually('it shows no rollout', 20_000, async () => !(await shown()));
     } finally {
       await proxy.close();
     }
