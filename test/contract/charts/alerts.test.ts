@@ -10,21 +10,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { stringify } from 'yaml';
-import { z } from 'zod';
 import { partsFor } from '../../../k8s/local/parts.ts';
-import { type Chart, render } from './helm.ts';
-
-const ruleShape = z.object({
-  alert: z.string(),
-  expr: z.string(),
-  for: z.string().optional(),
-  labels: z.object({ severity: z.enum(['critical', 'high', 'medium', 'low']), team: z.literal('auth-security') }),
-  annotations: z.object({ summary: z.string(), description: z.string(), runbook_url: z.string() }),
-});
-type Rule = z.infer<typeof ruleShape>;
-const groupsShape = z.object({
-  groups: z.array(z.object({ name: z.string(), interval: z.string(), rules: z.array(ruleShape) })),
-});
+import { type ChartRule, ruleGroups } from '../../support/alert-rules.ts';
+import type { Chart } from './helm.ts';
 
 /** Series in promtool's notation; `P` is a pod of the installation, with its namespace. */
 type Series = Readonly<Record<string, string>>;
@@ -55,7 +43,8 @@ const HEALTHY: Readonly<Record<Chart, Series>> = {
     'auth_rate_limit_exceeded_total{P}': '0+60x60',
     'auth_data_loss_signals_total{P}': '3x60',
     'auth_audit_oldest_pending_seconds{P}': '2x60',
-    'auth_email_given_up_total{P}': '1x60',
+    'auth_email_sent_total{P}': '0+20x60',
+    'auth_email_given_up_total{P}': '0+1x60',
     'auth_redis_up{P}': '1x60',
     'auth_upstream_up{P}': '-1x60',
     'auth_upstream_requests_total{P,category="answered"}': '0+300x60',
@@ -69,6 +58,9 @@ const HEALTHY: Readonly<Record<Chart, Series>> = {
     'latchkey_sentinel_round_seconds_bucket{P,le="0.5"}': '0+60x60',
     'latchkey_sentinel_round_seconds_bucket{P,le="+Inf"}': '0+60x60',
     'latchkey_notifications_oldest_seconds{P}': '0x60',
+    'latchkey_notifications_total{P,channel="slack",outcome="delivered"}': '0+1x60',
+    'latchkey_notifications_total{P,channel="slack",outcome="retried"}': '0+2x60',
+    'latchkey_notifications_total{P,channel="slack",outcome="expired"}': '0x60',
   },
 };
 
@@ -142,10 +134,10 @@ const CAUSES: Readonly<Record<Chart, Readonly<Record<string, Cause>>>> = {
       says: 'The oldest audit row without a seal is 12m 0s old (limit 5 minutes).',
     },
     AuthMailGivenUp: {
-      series: { 'auth_email_given_up_total{P}': '0x20 2x40' },
+      series: { 'auth_email_given_up_total{P}': '0x20 200x40' },
       notYetAt: '19m',
       at: '22m',
-      says: '2 mails of the last hour will not be sent any more.',
+      says: '200 mails of the last hour will not be sent any more: more than a tenth of those that were.',
     },
     AuthRedisAway: {
       series: { 'auth_redis_up{P}': '1x10 0x50' },
@@ -207,10 +199,18 @@ const CAUSES: Readonly<Record<Chart, Readonly<Record<string, Cause>>>> = {
       says: 'A round over the canaries takes 1.985s; it wants to begin each second.',
     },
     RolloutNotificationsStuck: {
-      series: { 'latchkey_notifications_oldest_seconds{P}': '0+60x60' },
+      // One message: after a quarter of an hour it is given up, and waits no more.
+      series: { 'latchkey_notifications_oldest_seconds{P}': '0+60x14 0x45' },
       notYetAt: '10m',
-      at: '18m',
-      says: 'The oldest message has waited for 18m 0s.',
+      at: '12m',
+      says: 'The oldest message has waited for 12m 0s.',
+    },
+    RolloutNotificationsLost: {
+      series: { 'latchkey_notifications_total{P,channel="slack",outcome="expired"}': '0x20 1x40' },
+      notYetAt: '19m',
+      at: '22m',
+      says: '1 messages of the last hour did not reach slack and will not be sent again.',
+      labels: { channel: 'slack' },
     },
   },
 };
@@ -235,13 +235,12 @@ for (const chart of ['latchkey', 'latchkey-operator'] as const) {
   describe(`the alerts of the chart ${chart}`, () => {
     let folder: string;
     let promtool: string;
-    let rules: readonly Rule[];
+    let rules: readonly ChartRule[];
 
     before(async () => {
       ({ promtool } = await partsFor(['promtool']));
       folder = await mkdtemp(join(tmpdir(), 'latchkey-rules-'));
-      const objects = await render(chart, { prometheusRule: { enabled: true } });
-      const { groups } = groupsShape.parse(objects.find(({ kind }) => kind === 'PrometheusRule')?.spec);
+      const groups = await ruleGroups(chart);
       rules = groups.flatMap((group) => group.rules);
       await writeFile(join(folder, 'rules.yaml'), stringify({ groups }));
     });
