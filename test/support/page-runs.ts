@@ -20,6 +20,10 @@ export const RUNNERS = {
   range: 'test/integration/operator/plugin-range.test.ts',
   localCluster: 'test/integration/k8s-local/cluster.test.ts',
   compose: 'test/contract/containers/compose.test.ts',
+  secret: 'test/integration/charts/secret.test.ts',
+  kustomize: 'test/integration/charts/kustomize.test.ts',
+  rotation: 'test/integration/api/key-rotation.test.ts',
+  statements: 'test/integration/api/page-statements.test.ts',
 } as const;
 export type Runner = keyof typeof RUNNERS;
 
@@ -35,6 +39,25 @@ export interface Rule {
 export const RULES: readonly Rule[] = [
   { text: /^kubectl .*-- latchkey doctor/, run: { by: 'cluster' } },
   { page: /latchkey-cli/, kind: 'console', run: { by: 'commandLine' } },
+  {
+    text: /monitor --duration 1h/,
+    run: { because: 'takes the hour that it says; the page before it is typed with --once' },
+  },
+  { text: /^latchkey (report|config|keys) /, kind: 'console', page: /runbook|security/, run: { by: 'words' } },
+  { text: /^latchkey db (import-profiles|verify)$/, page: /migration-guide/, run: { by: 'words' } },
+  { page: /security-configuration/, kind: 'sql', run: { by: 'rotation' } },
+  { page: /migration-guide|faq|row-level-security/, kind: 'sql', run: { by: 'statements' } },
+  {
+    page: /security-configuration/,
+    text: /^(umask|openssl|for name|printf|kubectl .*create secret)/,
+    run: { by: 'secret' },
+  },
+  {
+    text: /^redis-cli ACL/,
+    run: { because: 'belongs to the Redis of the installation; typed once on a redis-server by hand' },
+  },
+  { page: /^k8s\/README/, text: / -k |-f k8s\/$|create namespace auth$/, run: { by: 'kustomize' } },
+  { text: /^kubectl apply --server-side -f k8s\/$/, run: { by: 'kustomize' } },
   { kind: 'promql', run: { by: 'cluster' } },
   { kind: 'sql', run: { by: 'api' } },
   { page: /^k8s\/local\//, kind: 'sh', run: { by: 'localCluster' } },
@@ -75,7 +98,7 @@ export const RULES: readonly Rule[] = [
   },
   {
     kind: 'inline',
-    text: /^kubectl |^helm (upgrade|rollback)$|^node --|^k6 run/,
+    text: /^kubectl |^helm (upgrade|rollback)( --wait)?$|^node --|^k6 run/,
     run: { because: 'names a command, and is no line to type' },
   },
 ];

@@ -32,7 +32,7 @@ Environment
   ENCRYPTION_KEY            what the servers have: a private key is stored encrypted (rotate)
   JWT_PRIVATE_KEY           optional: lists the configured key too, and lets it be retired
 
-A key that leaked: latchkey keys rotate --now, then latchkey keys retire <its id>.
+A key that leaked: latchkey keys rotate --now, then latchkey keys retire -- <its id>.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage
 `;

@@ -117,7 +117,7 @@ describe('the commands of the documentation', () => {
   });
 
   it('look in the log for words that the service logs', () => {
-    const said = execFileSync('git', ['grep', '-hE', 'log\\.(info|warn|error)\\(', '--', 'api/src'], {
+    const said = execFileSync('git', ['grep', '-hE', 'log\\.(info|warn|error)\\(', '--', 'api/src', 'operator/src'], {
       cwd: ROOT,
       encoding: 'utf8',
     });
@@ -127,7 +127,7 @@ describe('the commands of the documentation', () => {
     });
     expect(searched.length).to.be.at.least(3);
     for (const { command, words } of searched)
-      expect(said, placeOf(command)).to.match(new RegExp(`'[^']*${words}[^']*'`));
+      expect(said, placeOf(command)).to.match(new RegExp(`'[^']*${words.replaceAll('"', '')}[^']*'`));
   });
 
   it('ask Prometheus for metrics that the service or the operator has', async () => {

@@ -165,7 +165,8 @@ describe('the commands of the documentation', function () {
     const { out } = await runLatchkey(['keys', 'list', '-o', 'json'], { env });
     const { keys } = keysShape.parse(JSON.parse(out));
     const of = (wanted: string): string => keys.find(({ state }) => state === wanted)?.keyId ?? '';
-    expect((await runLatchkey(['keys', 'retire', of('published')], { env })).code).to.equal(0);
+    const { code, err } = await runLatchkey(['keys', 'retire', '--', of('published')], { env });
+    expect(code, err).to.equal(0);
     return of('active');
   };
 });

@@ -51,7 +51,7 @@ const signing: Check = {
       faults.push(
         fail(
           `retired key ${key.keyId} still has its private half: whoever opens it can sign`,
-          `latchkey keys retire ${key.keyId}`,
+          `latchkey keys retire -- ${key.keyId}`,
         ),
       );
     return faultsOr(faults, active[0] === undefined ? 'the configured key signs' : `key ${active[0].key.keyId} signs`);

@@ -89,7 +89,7 @@ describe('latchkey doctor, of the audit trail, keys and clocks', () => {
         await scene.sql('UPDATE latchkey.signing_key SET retired_at = now()');
         return {};
       },
-      remedy: /^latchkey keys retire [\w-]{43}$/,
+      remedy: /^latchkey keys retire -- [\w-]{43}$/,
     },
     {
       title: 'the signing key is old and the next one missing',
