@@ -54,7 +54,9 @@ export class MisbehavingUpstream {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Also where it is closed. */
   async close(): Promise<void> {
+    if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');
     this.#server.close();
     this.cutAll();

@@ -1,4 +1,7 @@
-/** A real Prometheus with a past: counters that were never scraped, written into its storage before it starts. Used by test/integration/operator. */
+/**
+ * A real Prometheus: one with a past (counters that were never scraped, written into its storage before it starts), and what every one of them needs
+ * (watching-prometheus.ts is another). Used by the tests of the plugin and of the monitor.
+ */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,47 +17,65 @@ export interface PastSeries {
   readonly samples: readonly { readonly atMs: number; readonly value: number }[];
 }
 
-export class PastPrometheus {
+export interface RunningPrometheus {
   readonly address: string;
-  readonly #process: ChildProcess;
-  readonly #folder: string;
+  /** Ends it and takes its folder away. */
+  readonly stop: () => Promise<void>;
+}
 
-  private constructor(address: string, process: ChildProcess, folder: string) {
-    this.address = address;
-    this.#process = process;
-    this.#folder = folder;
+/** Ready. `folder` holds `prometheus.yml` and, if there is one, the storage `data`. */
+export const runPrometheus = async (folder: string): Promise<RunningPrometheus> => {
+  const { prometheus } = await partsFor(['prometheus']);
+  const listen = `127.0.0.1:${await freePort()}`;
+  const places = [`--config.file=${join(folder, 'prometheus.yml')}`, `--storage.tsdb.path=${join(folder, 'data')}`];
+  const flags = [`--web.listen-address=${listen}`, '--storage.tsdb.retention.time=30d', '--log.level=error'];
+  const child = spawn(prometheus, [...places, ...flags], { stdio: 'ignore' });
+  const stop = async (): Promise<void> => {
+    await ended(child);
+    await rm(folder, { recursive: true });
+  };
+  const address = `http://${listen}`;
+  await eventually('Prometheus is ready', 30_000, async () => {
+    if (child.exitCode !== null) throw new Error(`Prometheus ended with ${child.exitCode}`);
+    return await fetch(`${address}/-/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  });
+  return { address, stop };
+};
+
+const ended = async (child: ChildProcess): Promise<void> => {
+  const end = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await end;
+};
+
+export class PastPrometheus {
+  readonly #running: RunningPrometheus;
+
+  private constructor(running: RunningPrometheus) {
+    this.#running = running;
   }
 
   static async start(past: readonly PastSeries[]): Promise<PastPrometheus> {
-    const { prometheus, promtool } = await partsFor(['prometheus', 'promtool']);
+    const { promtool } = await partsFor(['prometheus', 'promtool']);
     const folder = await mkdtemp(join(tmpdir(), 'latchkey-prometheus-'));
-    const [text, config, data] = [join(folder, 'past.txt'), join(folder, 'prometheus.yml'), join(folder, 'data')];
+    const text = join(folder, 'past.txt');
     const lines = past.flatMap(({ series, samples }) =>
       samples.map(({ atMs, value }) => `${series} ${value} ${atMs / 1_000}`),
     );
     await writeFile(text, `${lines.join('\n')}\n# EOF\n`);
-    await writeFile(config, '{}');
-    await promisify(execFile)(promtool, ['tsdb', 'create-blocks-from', 'openmetrics', text, data]);
-    const listen = `127.0.0.1:${await freePort()}`;
-    const args = [`--config.file=${config}`, `--storage.tsdb.path=${data}`, `--web.listen-address=${listen}`];
-    const process = spawn(prometheus, [...args, '--storage.tsdb.retention.time=30d', '--log.level=error'], {
-      stdio: 'ignore',
-    });
-    const started = new PastPrometheus(`http://${listen}`, process, folder);
-    await eventually('Prometheus is ready', 30_000, async () => {
-      if (process.exitCode !== null) throw new Error(`Prometheus ended with ${process.exitCode}`);
-      return await fetch(`${started.address}/-/ready`).then(
-        ({ ok }) => ok,
-        () => false,
-      );
-    });
-    return started;
+    await writeFile(join(folder, 'prometheus.yml'), '{}');
+    await promisify(execFile)(promtool, ['tsdb', 'create-blocks-from', 'openmetrics', text, join(folder, 'data')]);
+    return new PastPrometheus(await runPrometheus(folder));
   }
 
-  async stop(): Promise<void> {
-    const ended = new Promise((resolve) => this.#process.once('exit', resolve));
-    this.#process.kill('SIGTERM');
-    await ended;
-    await rm(this.#folder, { recursive: true });
+  get address(): string {
+    return this.#running.address;
+  }
+
+  stop(): Promise<void> {
+    return this.#running.stop();
   }
 }

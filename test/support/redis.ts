@@ -55,6 +55,11 @@ export class TestRedis {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
+  /** It hangs: connections stay, and nothing answers. Only `kill` ends that. */
+  hang(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
   async kill(): Promise<void> {
     const process = this.#process;
     if (process === undefined || process.exitCode !== null || process.signalCode !== null) return;
