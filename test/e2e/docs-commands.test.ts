@@ -10,7 +10,8 @@ import { commandsOf, placeOf } from '../support/page-runs.ts';
 import { openShell, type Said, type Shell } from '../support/page-shell.ts';
 import { host, namespace, rolloutDeadlineMs, useInstallation } from './installation.ts';
 import { untilLeader } from './operator-pods.ts';
-import { podsOf } from './pod-process.ts';
+import { areSettled, podsOf } from './pod-process.ts';
+import { untilTrue } from './until.ts';
 
 const all = commandsOf('cluster');
 const shown = all.filter(({ kind }) => kind !== 'promql');
@@ -73,6 +74,9 @@ describe('the commands of the documentation', function () {
   it('look at pods, logs, addresses and rights as the pages say', async () => {
     const looks = shown.filter(({ text }) => !SWITCHES.test(text));
     expect(looks.length).to.be.above(12);
+    // kubectl asks one pod after the other for its log, and fails for one that left meanwhile.
+    const { kubectl } = installation().place;
+    await untilTrue('no pod is on its way out', 120_000, () => areSettled(kubectl, namespace));
     expect(await faultsOf(looks)).to.deep.equal([]);
     expect(installation().recorder.record.weight, 'the route was written by hand as it was').to.equal(0);
   });

@@ -38,6 +38,12 @@ export async function podsOf(kubectl: Kubectl, namespace: string, selector: stri
     }));
 }
 
+/** Whether every pod that there is means to stay. */
+export async function areSettled(kubectl: Kubectl, namespace: string): Promise<boolean> {
+  const { items } = podList.parse(await kubectl.read(`/api/v1/namespaces/${namespace}/pods`));
+  return items.every(({ metadata }) => metadata.deletionTimestamp === undefined);
+}
+
 /** Process ids of a pod whose command line holds `words`; empty when the pod has none (any more). */
 export function processesOf(pod: Pod, words: string): number[] {
   return readdirSync('/proc')

@@ -83,6 +83,12 @@ export const RULES: readonly Rule[] = [
   { text: /api\/v1\/audit|api\/health\/auth/, run: { by: 'api' } },
   { page: /rollback-database/, kind: 'console', run: { by: 'drill' } },
 
+  {
+    kind: 'inline',
+    text: /logs POD /,
+    run: { because: 'is about a pod whose migration failed; e2e charts/release.test.ts makes one' },
+  },
+
   // What needs pods, or the operator as Helm installs it.
   { text: /\b(logs .*[|-]|exec|port-forward .*&|get --raw \/api\/)/, run: { by: 'cluster' } },
   { text: /^curl .*lk_bucket/, run: { by: 'cluster' } },
