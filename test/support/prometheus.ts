@@ -19,6 +19,8 @@ export interface PastSeries {
 
 export interface RunningPrometheus {
   readonly address: string;
+  /** Reads its files again. */
+  readonly reload: () => Promise<void>;
   /** Ends it and takes its folder away. */
   readonly stop: () => Promise<void>;
 }
@@ -28,7 +30,12 @@ export const runPrometheus = async (folder: string): Promise<RunningPrometheus> 
   const { prometheus } = await partsFor(['prometheus']);
   const listen = `127.0.0.1:${await freePort()}`;
   const places = [`--config.file=${join(folder, 'prometheus.yml')}`, `--storage.tsdb.path=${join(folder, 'data')}`];
-  const flags = [`--web.listen-address=${listen}`, '--storage.tsdb.retention.time=30d', '--log.level=error'];
+  const flags = [
+    `--web.listen-address=${listen}`,
+    '--storage.tsdb.retention.time=30d',
+    '--web.enable-lifecycle',
+    '--log.level=error',
+  ];
   const child = spawn(prometheus, [...places, ...flags], { stdio: 'ignore' });
   const stop = async (): Promise<void> => {
     await ended(child);
@@ -42,7 +49,11 @@ export const runPrometheus = async (folder: string): Promise<RunningPrometheus> 
       () => false,
     );
   });
-  return { address, stop };
+  const reload = async (): Promise<void> => {
+    const { ok, status } = await fetch(`${address}/-/reload`, { method: 'POST' });
+    if (!ok) throw new Error(`Prometheus does not read its files again: ${status}`);
+  };
+  return { address, reload, stop };
 };
 
 const ended = async (child: ChildProcess): Promise<void> => {

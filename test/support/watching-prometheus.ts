@@ -70,10 +70,17 @@ export class WatchingPrometheus {
       ],
     };
     // JSON is YAML.
-    await writeFile(join(folder, 'rules.json'), JSON.stringify({ groups }));
-    await writeFile(join(folder, 'prometheus.yml'), JSON.stringify(config));
+    const write = (file: string, value: object): Promise<void> => writeFile(join(folder, file), JSON.stringify(value));
+    await write('rules.json', { groups: [] });
+    await write('prometheus.yml', config);
     const names = rules.flatMap((group) => group.rules.map(({ alert }) => alert));
-    return new WatchingPrometheus(await runPrometheus(folder), names);
+    const running = await runPrometheus(folder);
+    const watching = new WatchingPrometheus(running, names);
+    // It begins to scrape five seconds after its start, in which everybody would be down: in this time for minutes.
+    await watching.answers(`count(up == 1) == ${pods.length}`);
+    await write('rules.json', { groups });
+    await running.reload();
+    return watching;
   }
 
   stop(): Promise<void> {
