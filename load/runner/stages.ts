@@ -61,7 +61,7 @@ export const LOADS: Readonly<Record<ScenarioName, Readonly<Record<StageName, Loa
   },
   refresh: {
     smoke: closed(4, 2),
-    average: closed(20, 60),
+    average: closed(32, 60),
     stress: closed(100, 60),
     soak: open(50, 50, HALF_AN_HOUR_S),
   },
