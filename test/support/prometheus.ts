@@ -1,6 +1,6 @@
 /**
  * A real Prometheus: one with a past (counters that were never scraped, written into its storage before it starts), and what every one of them needs
- * (watching-prometheus.ts is another). Used by the tests of the plugin and of the monitor.
+ * (watching-prometheus.ts and live-prometheus.ts are others). Used by the tests of the plugin and of the monitor.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -26,7 +26,7 @@ export interface RunningPrometheus {
 }
 
 /** Ready. `folder` holds `prometheus.yml` and, if there is one, the storage `data`. */
-export const runPrometheus = async (folder: string): Promise<RunningPrometheus> => {
+export const runPrometheus = async (folder: string, more: readonly string[] = []): Promise<RunningPrometheus> => {
   const { prometheus } = await partsFor(['prometheus']);
   const listen = `127.0.0.1:${await freePort()}`;
   const places = [`--config.file=${join(folder, 'prometheus.yml')}`, `--storage.tsdb.path=${join(folder, 'data')}`];
@@ -36,7 +36,7 @@ export const runPrometheus = async (folder: string): Promise<RunningPrometheus> 
     '--web.enable-lifecycle',
     '--log.level=error',
   ];
-  const child = spawn(prometheus, [...places, ...flags], { stdio: 'ignore' });
+  const child = spawn(prometheus, [...places, ...flags, ...more], { stdio: 'ignore' });
   const stop = async (): Promise<void> => {
     await ended(child);
     await rm(folder, { recursive: true });
