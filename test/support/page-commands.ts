@@ -1,4 +1,4 @@
-/** The commands that the documentation shows, page by page. Called by page-runs.ts, which says how each of them is run. */
+/** What the pages of the documentation show as code. Called by page-runs.ts, which says how each command is run, and by tests of single pages. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,6 +34,12 @@ const PROGRAMS = [
   'k6',
 ];
 const INLINE = new RegExp(`\`((?:${PROGRAMS.join('|')}) [^\`]+)\``, 'g');
+
+/** The code blocks of this language, in their order; of `console` the commands without their prompt. */
+export const blocksOf = (page: string, language: 'console' | 'sql' | 'yaml'): readonly string[] =>
+  [...readFileSync(join(ROOT, page), 'utf8').matchAll(BLOCK)]
+    .filter(([, of]) => of === language)
+    .map(([, , code = '']) => (language === 'console' ? code.replaceAll(/^\$ /gm, '') : code));
 
 /** Decisions are history, and nobody types along with them. */
 const isInstruction = (page: string): boolean => !/^(docs\/adr\/|test\/|CHANGELOG)/.test(page);

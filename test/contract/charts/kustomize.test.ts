@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { z } from 'zod';
 import { kustomizeFiles } from '../../../k8s/base/generate.ts';
-import { blocksOf } from '../../support/pages.ts';
+import { blocksOf } from '../../support/page-commands.ts';
 import { exampleValues, type KubernetesObject, only, readObjects, render, workload } from './helm.ts';
 import { built, builtIn, ENVIRONMENTS, kustomization, NAMESPACES } from './kustomize.ts';
 

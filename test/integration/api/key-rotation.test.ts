@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { withOwner } from '../../../api/src/db/migrate.ts';
 import { Api, TEST_KEYS } from '../../support/api.ts';
 import { runLatchkey } from '../../support/command-line.ts';
-import { blocksOf } from '../../support/pages.ts';
+import { blocksOf } from '../../support/page-commands.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { Clock, codeNow, type Enrolled, enrol, finish, logIn, mfaTokenFor } from '../../support/totp.ts';
 

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { z } from 'zod';
 import { migrate, verify, withOwner } from '../../../api/src/db/migrate.ts';
 import { Api } from '../../support/api.ts';
-import { blocksOf } from '../../support/pages.ts';
+import { blocksOf } from '../../support/page-commands.ts';
 import { createEmptyDatabase, createTestDatabase } from '../../support/postgres.ts';
 
 const lastRow = z.array(z.looseObject({ rows: z.array(z.record(z.string(), z.unknown())) })).transform((answers) => {

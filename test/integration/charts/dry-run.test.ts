@@ -8,7 +8,7 @@ import { exampleValues, type KubernetesObject, readObjects, render, type Values 
 import { built, builtFor, ENVIRONMENTS, NAMESPACES } from '../../contract/charts/kustomize.ts';
 import { type TestApiserver, testApiserver } from '../../support/apiserver.ts';
 import { serveDefinitions } from '../../support/definitions.ts';
-import { blocksOf } from '../../support/pages.ts';
+import { blocksOf } from '../../support/page-commands.ts';
 
 const EXAMPLES = fileURLToPath(new URL('../../../k8s/examples/', import.meta.url));
 /** What the apiserver's paths call them. */

@@ -8,7 +8,7 @@ import { readConfig } from '../../../api/src/config.ts';
 import { partsFor } from '../../../k8s/local/parts.ts';
 import { run } from '../../../k8s/local/run.ts';
 import { type TestApiserver, testApiserver } from '../../support/apiserver.ts';
-import { blocksOf } from '../../support/pages.ts';
+import { blocksOf } from '../../support/page-commands.ts';
 
 const secretShape = z.looseObject({ data: z.record(z.string(), z.string()) });
 
