@@ -1,5 +1,5 @@
 /** What happened when, read from series: decisions from counters that grew, phases from the series that stood at 1. Called by rollout-picture.ts and record.ts. Pure. */
-import type { Series, Values } from './recording.ts';
+import { type Series, stretchesOf, type Values } from './recording.ts';
 
 export interface Happened {
   /** Of the values: the first that counts it. */
@@ -39,21 +39,13 @@ export interface Stretch {
 /** The phases one after the other; where two stand at once, since a scrape fell between them, the later one counts. */
 export function phasesIn(infos: readonly Series[]): readonly Stretch[] {
   const stretches = infos.flatMap(({ labels: { phase = '', revision = '' }, values }) =>
-    stretchesOf(values).map(([from, until]) => ({ phase, revision, from, until })),
+    stretchesOf(values).map((stretch) => ({ phase, revision, ...stretch })),
   );
   const ordered = stretches.toSorted((a, b) => a.from - b.from);
   return ordered.map((stretch, index) => ({
     ...stretch,
     until: ordered[index + 1]?.from ?? stretch.until,
   }));
-}
-
-function stretchesOf(values: Values): readonly (readonly [from: number, until: number])[] {
-  return values.flatMap((value, from) => {
-    if (value === undefined || values[from - 1] !== undefined) return [];
-    const gap = values.findIndex((each, index) => index > from && each === undefined);
-    return [[from, gap === -1 ? values.length : gap] as const];
-  });
 }
 
 export interface Span {

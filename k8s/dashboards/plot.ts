@@ -1,5 +1,5 @@
 /** The area that values are drawn in: axes, and a series as a path. Called by panels.ts and rollout-picture.ts. Pure. */
-import type { Values } from './recording.ts';
+import { isValue, stretchesOf, type Values } from './recording.ts';
 import { type Scale, timesOf, timeText, type Unit, valueText } from './scale.ts';
 import { element, px, RULE, SOFT, type Stroke, words } from './svg.ts';
 
@@ -65,39 +65,19 @@ export function line(plot: Plot, values: Values, { colour, dash }: Stroke): stri
 export function stairs(plot: Plot, values: Values, stroke: Stroke): string {
   const bottom = plot.top + plot.height;
   return stretchesOf(values)
-    .map((stretch) => {
-      const [first] = stretch;
-      if (first === undefined) return '';
-      const start = `M${px(xOf(plot, first.index))} ${px(yOf(plot, first.value))}`;
-      const changes = stretch.filter(({ value }, at) => at > 0 && value !== stretch[at - 1]?.value);
-      const steps = changes.map(({ index, value }) => `H${px(xOf(plot, index))}V${px(yOf(plot, value))}`);
-      const path = `${start}${steps.join('')}H${px(xOf(plot, first.index + stretch.length - 1))}`;
-      const ground = `${path}V${px(bottom)}H${px(xOf(plot, first.index))}Z`;
+    .map(({ from, until }) => {
+      const stretch = values.slice(from, until).filter(isValue);
+      const steps = stretch.map((value, at) => {
+        if (value === stretch[at - 1]) return '';
+        const [x, y] = [px(xOf(plot, from + at)), px(yOf(plot, value))];
+        return at === 0 ? `M${x} ${y}` : `H${x}V${y}`;
+      });
+      const path = `${steps.join('')}H${px(xOf(plot, until - 1))}`;
+      const ground = `${path}V${px(bottom)}H${px(xOf(plot, from))}Z`;
       return element('path', { d: ground, fill: stroke.colour, 'fill-opacity': 0.12 }) + stroked(path, stroke);
     })
     .join('');
 }
-
-interface Point {
-  readonly index: number;
-  readonly value: number;
-}
-
-/** The values between the gaps. */
-function stretchesOf(values: Values): readonly (readonly Point[])[] {
-  const stretches: Point[][] = [];
-  let isOpen = false;
-  for (const [index, value] of values.entries()) {
-    if (isValue(value)) {
-      if (!isOpen) stretches.push([]);
-      stretches.at(-1)?.push({ index, value });
-    }
-    isOpen = isValue(value);
-  }
-  return stretches;
-}
-
-const isValue = (value: number | undefined): value is number => value !== undefined && Number.isFinite(value);
 
 function stroked(path: string, { colour, dash }: Stroke): string {
   if (path === '') return '';

@@ -12,6 +12,20 @@ export interface Series {
   readonly values: Values;
 }
 
+export const isValue = (value: number | undefined): value is number => value !== undefined && Number.isFinite(value);
+
+/** The values between the gaps, as indices; `until` is the one after the last. */
+export function stretchesOf(values: Values): readonly { readonly from: number; readonly until: number }[] {
+  const stretches: { from: number; until: number }[] = [];
+  for (const [index, value] of values.entries()) {
+    if (!isValue(value)) continue;
+    const last = stretches.at(-1);
+    if (last?.until === index) last.until = index + 1;
+    else stretches.push({ from: index, until: index + 1 });
+  }
+  return stretches;
+}
+
 const GAP = '-';
 const SIGNIFICANT_DIGITS = 3;
 
@@ -19,7 +33,7 @@ const SIGNIFICANT_DIGITS = 3;
 export function packed(values: Values): string {
   const runs: { token: string; count: number }[] = [];
   for (const value of values) {
-    const token = value === undefined || !Number.isFinite(value) ? GAP : String(rounded(value));
+    const token = isValue(value) ? String(rounded(value)) : GAP;
     const last = runs.at(-1);
     if (last?.token === token) last.count += 1;
     else runs.push({ token, count: 1 });
