@@ -1,4 +1,5 @@
 /** SVG as text: elements, escaping, and how much room words need. Called by everything that draws. Pure. */
+import { escapeHtml } from '../../api/src/core/escape-html.ts';
 
 type Attributes = Readonly<Record<string, string | number>>;
 
@@ -24,19 +25,12 @@ const COLOURS = [
   '#7a9a01',
 ] as const;
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
 // oxlint-disable-next-line no-control-regex
 const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
 
 /** As XML takes it, in text and in attributes: a name that Prometheus knows may hold anything. */
 export function escaped(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? found).replaceAll(FORBIDDEN, '\ufffd');
+  return escapeHtml(text).replaceAll(FORBIDDEN, '\ufffd');
 }
 
 /** Children are SVG already; attribute values are not. */

@@ -2,6 +2,7 @@
  * The report as one page: what was promised and whether it held comes first, then how it went, then what it ran on. It loads nothing, runs no
  * script, and is readable on a telephone. Called by main.ts; pure.
  */
+import { escapeHtml } from '../../api/src/core/escape-html.ts';
 import { histogram, latencyChart, memoryChart, outcomeChart } from './charts.ts';
 import type { Figures } from './figures.ts';
 import type { LevelResult, RouteResult, RunSummary } from './summary.ts';
@@ -24,15 +25,7 @@ rect.failed, .key.failed { fill: var(--failed); background: var(--failed); }
 polyline { fill: none; stroke-width: 2; } polyline.p50 { stroke: var(--good); } polyline.p95 { stroke: var(--refused); }
 .key { display: inline-block; width: .7rem; height: .7rem; margin: 0 .25rem 0 .75rem; border-radius: 2px; }`;
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const escape = (text: string | number): string =>
-  String(text).replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? found);
+const escape = (text: string | number): string => escapeHtml(String(text));
 
 const levelRow = (level: LevelResult): string => {
   const mark = level.holds ? '<span class="held">✓ holds</span>' : '<span class="missed">✗ missed</span>';

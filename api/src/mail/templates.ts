@@ -3,6 +3,7 @@
  * agent, so nobody can send his own words or links through us.
  */
 import { isIP } from 'node:net';
+import { escapeHtml } from '../core/escape-html.ts';
 import type { MailTemplate } from '../services/mail-outbox.ts';
 
 export interface MailContent {
@@ -92,16 +93,6 @@ const LETTERS: Readonly<Record<MailTemplate, (data: MailFacts['data']) => Letter
 
 const mfaChangeOf = ({ change = '' }: MailFacts['data']): string =>
   ['enabled', 'disabled', 'renewed'].includes(change) ? change : 'changed';
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-const escapeHtml = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 
 const htmlOf = (letter: Letter, url: string | undefined, token: string | undefined): string => {
   const paragraph = (text: string): string => `<p style="margin:0 0 16px">${text}</p>`;

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { escapeHtml } from '../core/escape-html.ts';
 import type { OpenApiDocument, Operation } from './document.ts';
 import { fieldRows } from './fields-of.ts';
 import type { JsonSchema } from './schemas.ts';
@@ -20,15 +21,6 @@ th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bott
 pre{background:var(--soft);padding:.7rem;border-radius:.4rem;overflow-x:auto}code{font:.92em ui-monospace,monospace}h4{margin:.8rem 0 .2rem}`;
 
 export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-export const escapeHtml = (text: string): string => text.replaceAll(/[&<>"']/g, (sign) => ENTITIES[sign] ?? sign);
 
 /** Escaped, with \`code\` as code. */
 const prose = (text: string): string => escapeHtml(text).replaceAll(/`([^`]+)`/g, '<code>$1</code>');

@@ -1,8 +1,9 @@
 /** The contract as a running server shows it: one document, one page, no script, nothing from anybody else. */
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
+import { escapeHtml } from '../../../api/src/core/escape-html.ts';
 import { documentOf } from '../../../api/src/openapi/document.ts';
-import { escapeHtml, pageOf } from '../../../api/src/openapi/page.ts';
+import { pageOf } from '../../../api/src/openapi/page.ts';
 import { endpointSpecs } from '../../../api/src/routes/all.ts';
 import { Api } from '../../support/api.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
