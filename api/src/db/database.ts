@@ -12,7 +12,7 @@ import { AppError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { currentRequest } from '../request-scope.ts';
 import { connectionOf } from './connection.ts';
-import { isReadOnly, isTransient, isUniqueViolation, isUnstorable, troubleOf } from './sqlstate.ts';
+import { isConflict, isReadOnly, isTransient, isUniqueViolation, isUnstorable, troubleOf } from './sqlstate.ts';
 
 /** What a statement needs: a connection inside a tenant's transaction. */
 export interface Transaction {
@@ -32,6 +32,9 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A connection that could not be had is tried for again, with nothing sent yet: a restart or a failover is over in that time, or it is not. */
 const CONNECT_AGAIN_AFTER_MS: readonly number[] = [50, 150];
+
+/** How often a transaction that PostgreSQL undid in favour of another (a deadlock) is begun anew before its caller is told. */
+const CONFLICT_TRIES = 3;
 
 /** Seed figures (pool 20/5, 30 s idle, 10 s to connect, 7,500 uses); every statement has a deadline on both sides. */
 const POOL = {
@@ -88,7 +91,7 @@ export class Database {
     metrics.breaker.watch(() => this.#breaker.state());
   }
 
-  /** Runs in one transaction that sees this tenant's rows and no others. @throws AppError `database-unavailable` | `database-read-only` | `invalid-request` | `internal` */
+  /** Runs in one transaction that sees this tenant's rows and no others; `work` runs again where a deadlock undid it. @throws AppError `database-unavailable` | `database-read-only` | `invalid-request` | `internal` */
   async inTenant<T>(tenantId: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
     if (!UUID.test(tenantId)) throw new AppError('internal', { cause: new TypeError('tenant is no UUID') });
     // The text is safe to build, since only hex and dashes passed.
@@ -138,7 +141,7 @@ export class Database {
 
   /** `setting` says for whom, in the same round trip as the begin, and ends with the transaction. */
   #inTransaction<T>(setting: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    return this.#measured((attempt) => inTransaction(this.#pool, { setting, attempt }, work));
+    return this.#measured((attempt) => settled(() => inTransaction(this.#pool, { setting, attempt }, work)));
   }
 
   async #measured<T>(work: (attempt: Attempt) => Promise<T>): Promise<T> {
@@ -181,6 +184,18 @@ const requestSetting = (): string => {
   if (request === undefined) return '';
   const text = JSON.stringify(request).replaceAll('\\u0000', '');
   return `, set_config('app.request', ${escapeLiteral(text)}, true)`;
+};
+
+/** Nothing of what a deadlock undid has happened, so it can be done again, and the one that it met is through by then. */
+const settled = async <T>(transact: () => Promise<T>): Promise<T> => {
+  for (let tries = 1; tries < CONFLICT_TRIES; tries += 1) {
+    try {
+      return await transact();
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+    }
+  }
+  return transact();
 };
 
 const inTransaction = async <T>(

@@ -27,9 +27,12 @@ export const troubleOf = (error: unknown): 'away' | 'hangs' | undefined => {
   return AWAY_CODE.test(codeOf(error)) || AWAY_MESSAGE.test(messageOf(error)) ? 'away' : undefined;
 };
 
+/** Two transactions were in each other's way and this one was undone: nothing happened, and from the start it may succeed. */
+export const isConflict = (error: unknown): boolean => BUSY_CODE.test(codeOf(error));
+
 /** Trying again may help. */
 export const isTransient = (error: unknown): boolean =>
-  troubleOf(error) !== undefined || BUSY_CODE.test(codeOf(error)) || codeOf(error) === REFUSED_CODE;
+  troubleOf(error) !== undefined || isConflict(error) || codeOf(error) === REFUSED_CODE;
 
 /** Reads work, writes do not: a standby, or a server that was told so. */
 export const isReadOnly = (error: unknown): boolean => codeOf(error) === READ_ONLY_CODE;

@@ -47,6 +47,26 @@ describe('the database pool', () => {
     ]);
   });
 
+  it('begins a transaction anew that a deadlock undid: both that met are through, each once', async () => {
+    await test.query('CREATE TABLE met (id int PRIMARY KEY, n int); INSERT INTO met VALUES (1, 0), (2, 0)');
+    await test.query('GRANT SELECT, UPDATE ON met TO latchkey_app');
+    const both = Promise.withResolvers<void>();
+    let holding = 0;
+    let runs = 0;
+    const meet = (first: number, second: number) =>
+      database.inTenant(tenantId, async (tx) => {
+        runs += 1;
+        await tx.query('UPDATE met SET n = n + 1 WHERE id = $1', [first]);
+        holding += 1;
+        if (holding === 2) both.resolve();
+        await both.promise;
+        await tx.query('UPDATE met SET n = n + 1 WHERE id = $1', [second]);
+      });
+    await Promise.all([meet(1, 2), meet(2, 1)]);
+    expect(runs).to.equal(3);
+    expect(await test.query('SELECT n FROM met ORDER BY id')).to.deep.equal([{ n: 2 }, { n: 2 }]);
+  });
+
   it('takes no text for a tenant that is no UUID', async () => {
     const error = await rolesOf("x', true); DROP TABLE auth.roles; --").catch((thrown: unknown) => thrown);
     expect(error).to.include({ code: 'internal' });
