@@ -14,7 +14,9 @@ import {
   verify,
   withOwner,
 } from '../db/migrate.ts';
+import type { Patience } from '../db/schema-change.ts';
 import { type Answer, command, runAlone, UsageError, verbOf } from './command.ts';
+import type { Terminal } from './terminal.ts';
 
 const HELP = `Usage: latchkey db <command> [options]
 
@@ -41,10 +43,13 @@ Exit codes: 0 done, 1 failed, 2 wrong usage
 
 const VERBS = ['migrate', 'status', 'verify', 'import-profiles', 'rollback'] as const;
 
-type Env = Readonly<NodeJS.ProcessEnv>;
+const patienceOf = (terminal: Terminal): Patience => ({
+  onBlocked: (who) => terminal.complain(`db: waiting for its locks; ${who}\n`),
+});
 
-const runMigrate = async (client: Client, env: Env): Promise<Answer> => {
-  const applied = await migrate(client);
+const runMigrate = async (client: Client, terminal: Terminal): Promise<Answer> => {
+  const { env } = terminal;
+  const applied = await migrate(client, patienceOf(terminal));
   const role = await ensureApplicationRole(client, env);
   const text = applied.length === 0 ? 'nothing to apply' : applied.map((name) => `applied ${name}`).join('\n');
   return {
@@ -70,8 +75,8 @@ const runVerify = async (client: Client): Promise<Answer> => {
   return { data: checks, text: checks.map(checkLine).join('\n'), isGood: checks.every(({ isPassed }) => isPassed) };
 };
 
-const runRehearsal = async (client: Client): Promise<Answer> => {
-  const { names, checks } = await rehearse(client);
+const runRehearsal = async (client: Client, terminal: Terminal): Promise<Answer> => {
+  const { names, checks } = await rehearse(client, patienceOf(terminal));
   const failed = checks.filter(({ isPassed }) => !isPassed);
   const would = names.length === 0 ? ['nothing to apply'] : names.map((name) => `would apply ${name}`);
   const verdict = failed.length === 0 ? [`${checks.length} checks would pass`] : failed.map(checkLine);
@@ -85,9 +90,9 @@ const runImport = async (client: Client): Promise<Answer> => {
   return { data: outcomes, text: text.length === 0 ? 'nothing to take over' : text.join('\n'), isGood };
 };
 
-const runRollback = async (client: Client, isConfirmed: boolean): Promise<Answer> => {
+const runRollback = async (client: Client, isConfirmed: boolean, terminal: Terminal): Promise<Answer> => {
   if (!isConfirmed) throw new UsageError('a rollback drops the data of the migration: add --yes if you mean it');
-  const name = await rollback(client);
+  const name = await rollback(client, patienceOf(terminal));
   return { data: { rolledBack: name }, text: `rolled back ${name}`, isGood: true };
 };
 
@@ -96,7 +101,12 @@ interface Flags {
   readonly 'dry-run': boolean;
 }
 
-const run = (verb: (typeof VERBS)[number], { yes, 'dry-run': isRehearsal }: Flags, env: Env): Promise<Answer> => {
+const run = (
+  verb: (typeof VERBS)[number],
+  { yes, 'dry-run': isRehearsal }: Flags,
+  terminal: Terminal,
+): Promise<Answer> => {
+  const { env } = terminal;
   const url = env['MIGRATION_DATABASE_URL'] ?? env['DATABASE_URL'];
   const withUrl = (work: (client: Client) => Promise<Answer>): Promise<Answer> => {
     if (url === undefined) throw new UsageError('set MIGRATION_DATABASE_URL (or DATABASE_URL) to the database');
@@ -104,13 +114,13 @@ const run = (verb: (typeof VERBS)[number], { yes, 'dry-run': isRehearsal }: Flag
   };
   switch (verb) {
     case 'migrate':
-      return withUrl(isRehearsal ? runRehearsal : (client) => runMigrate(client, env));
+      return withUrl((client) => (isRehearsal ? runRehearsal : runMigrate)(client, terminal));
     case 'status':
       return withUrl(runStatus);
     case 'verify':
       return withUrl(runVerify);
     case 'rollback':
-      return withUrl((client) => runRollback(client, yes));
+      return withUrl((client) => runRollback(client, yes, terminal));
     case 'import-profiles':
       return withUrl(runImport);
   }
@@ -121,7 +131,7 @@ export const db = command({
   help: HELP,
   verbs: VERBS,
   options: { yes: { type: 'boolean', default: false }, 'dry-run': { type: 'boolean', default: false } },
-  work: async ({ operands, values, terminal }) => run(verbOf(VERBS, operands[0]), values, terminal.env),
+  work: async ({ operands, values, terminal }) => run(verbOf(VERBS, operands[0]), values, terminal),
 });
 
 if (import.meta.main) await runAlone(db);

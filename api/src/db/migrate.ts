@@ -1,12 +1,12 @@
 /**
  * Applies the numbered SQL files of `migrations/`, each in its own transaction, once, in order. Called by cli/db.ts and the tests.
- * Two pods at once: an advisory lock lets one work and the other find everything done. Waiting for a table's lock is bounded, so that a
- * migration never queues the service's own queries behind itself for long.
+ * Two pods at once: an advisory lock lets one work and the other find everything done. The service goes on meanwhile (schema-change.ts).
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { Client } from 'pg';
 import { z } from 'zod';
+import { changeSchema, type Patience } from './schema-change.ts';
 
 const FOLDER = new URL('./migrations/', import.meta.url);
 /** Any constant that no other program on this database uses. */
@@ -127,13 +127,14 @@ export const migrationStatus = async (client: Client): Promise<readonly Migratio
   });
 };
 
-const inTransaction = async (client: Client, what: string, work: () => Promise<void>): Promise<void> => {
-  await client.query('BEGIN');
+const inTransaction = async <T>(
+  client: Client,
+  { what, patience }: { readonly what: string; readonly patience: Patience },
+  work: () => Promise<T>,
+): Promise<T> => {
   try {
-    await work();
-    await client.query('COMMIT');
+    return await changeSchema(client, work, patience);
   } catch (cause) {
-    await client.query('ROLLBACK');
     throw new MigrationError('migration-failed', `${what} failed and was undone`, cause);
   }
 };
@@ -181,13 +182,13 @@ const fileName = ({ version, name }: Pick<MigrationFile, 'version' | 'name'>): s
  */
 export const migrate = (
   client: Client,
-  { upTo = Number.POSITIVE_INFINITY }: { readonly upTo?: number } = {},
+  { upTo = Number.POSITIVE_INFINITY, ...patience }: { readonly upTo?: number } & Patience = {},
 ): Promise<readonly string[]> =>
   withLock(client, async () => {
     await ensureTable(client);
     const pending = (await readPending(client)).filter(({ version }) => version <= upTo);
     for (const file of pending) {
-      await inTransaction(client, `migration ${file.version}`, () => apply(client, file));
+      await inTransaction(client, { what: `migration ${file.version}`, patience }, () => apply(client, file));
     }
     return pending.map(fileName);
   });
@@ -202,20 +203,23 @@ export interface Rehearsal {
  * that the migrations take until it is done.
  * @throws MigrationError `migration-changed` | `migration-failed`
  */
-export const rehearse = (client: Client): Promise<Rehearsal> =>
+export const rehearse = (client: Client, patience: Patience = {}): Promise<Rehearsal> =>
   withLock(client, async () => {
-    await client.query('BEGIN');
-    try {
+    let what = 'the rehearsal';
+    const applyAll = async (): Promise<Rehearsal> => {
       await ensureTable(client);
       const pending = await readPending(client);
       for (const file of pending) {
-        await apply(client, file).catch((cause: unknown) => {
-          throw new MigrationError('migration-failed', `migration ${file.version} would fail`, cause);
-        });
+        what = `migration ${file.version}`;
+        await apply(client, file);
       }
       return { names: pending.map(fileName), checks: await verify(client) };
-    } finally {
-      await client.query('ROLLBACK');
+    };
+    try {
+      return await changeSchema(client, applyAll, { ...patience, isUndone: true });
+    } catch (cause) {
+      if (cause instanceof MigrationError) throw cause;
+      throw new MigrationError('migration-failed', `${what} would fail`, cause);
     }
   });
 
@@ -228,7 +232,7 @@ export const importProfiles = async (client: Client): Promise<readonly z.infer<t
 };
 
 /** Takes the newest applied migration back; returns its name. @throws MigrationError `nothing-to-roll-back` | `schema-newer` | `migration-failed` */
-export const rollback = (client: Client): Promise<string> =>
+export const rollback = (client: Client, patience: Patience = {}): Promise<string> =>
   withLock(client, async () => {
     await ensureTable(client);
     const newest = [...(await readApplied(client)).values()].at(-1);
@@ -241,7 +245,7 @@ export const rollback = (client: Client): Promise<string> =>
         cause,
       );
     });
-    await inTransaction(client, `rollback of ${version}`, async () => {
+    await inTransaction(client, { what: `rollback of ${version}`, patience }, async () => {
       await client.query(sql);
       await client.query('DELETE FROM latchkey.migration WHERE version = $1', [version]);
     });
