@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { environmentWith } from './environment.ts';
 import { LocalClusterError } from './failure.ts';
 import { paths } from './layout.ts';
 import { waitFor } from './wait.ts';
@@ -39,7 +40,7 @@ export async function startProcess(spec: ProcessSpec): Promise<number> {
       detached: true,
       stdio: ['ignore', log, log],
       cwd: spec.cwd ?? '/',
-      env: { ...process.env, ...spec.env },
+      env: environmentWith(spec.env),
       ...(spec.uid === undefined ? {} : { uid: spec.uid }),
       ...(spec.gid === undefined ? {} : { gid: spec.gid }),
     });

@@ -3,6 +3,7 @@
  * (ip, iptables, openssl, kubectl, buildah, …); what it returns goes back to the caller as text.
  */
 import { spawn } from 'node:child_process';
+import { environmentWith } from './environment.ts';
 import { LocalClusterError } from './failure.ts';
 
 export interface RunOptions {
@@ -31,7 +32,7 @@ export async function run(command: string, args: readonly string[], options: Run
   return await new Promise((resolve, reject) => {
     const child = spawn(command, [...args], {
       cwd: options.cwd,
-      env: options.env === undefined ? process.env : { ...process.env, ...options.env },
+      env: environmentWith(options.env),
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       ...(options.uid === undefined ? {} : { uid: options.uid }),
       ...(options.gid === undefined ? {} : { gid: options.gid }),

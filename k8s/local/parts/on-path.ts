@@ -2,13 +2,11 @@
 
 import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { programFolders } from '../environment.ts';
 import { type PartName, pins } from './pins.ts';
 
 const answerTimeoutMs = 10_000;
-
-/** Programs for root may be missing from a user's PATH. */
-const systemFolders = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
 /** The full path of a program whose version fits its pin, undefined when there is none. */
 export async function partOnPath(name: PartName): Promise<string | undefined> {
@@ -20,8 +18,9 @@ export async function partOnPath(name: PartName): Promise<string | undefined> {
 
 /** Every executable of this name on the PATH, in its order. */
 export function candidates(name: string): readonly string[] {
-  const folders = [...(process.env.PATH ?? '').split(delimiter).filter(Boolean), ...systemFolders];
-  return [...new Set(folders)].map((folder) => join(folder, name)).filter(isExecutable);
+  return programFolders()
+    .map((folder) => join(folder, name))
+    .filter(isExecutable);
 }
 
 /** What a program prints, on either stream; an empty string when it cannot run. */

@@ -30,6 +30,16 @@ describe('a component of the local cluster', () => {
     await stopProcess(name);
   });
 
+  it('finds the programs for root that the PATH of a user who became root lacks', async () => {
+    const { PATH } = process.env;
+    process.env['PATH'] = '/usr/bin:/bin';
+    try {
+      expect(await run('iptables', ['--version'])).to.match(/^iptables v/);
+    } finally {
+      process.env['PATH'] = PATH;
+    }
+  });
+
   it('that ignores SIGTERM is killed after the grace', async () => {
     const deaf = ['-c', "trap '' TERM; echo deaf; while :; do sleep 1; done"];
     await startProcess({ name, command: '/bin/sh', args: deaf });
