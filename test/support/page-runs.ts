@@ -10,10 +10,10 @@ export const RUNNERS = {
   cluster: 'test/e2e/docs-commands.test.ts',
   drill: 'test/e2e/drills.test.ts',
   api: 'test/integration/api/docs-commands.test.ts',
-  /** Not run: read by the parser of the program that it names. */
+  latchkey: 'test/integration/api/docs-latchkey.test.ts',
+  /** The project's own scripts of minutes or hours: read, and typed by hand. */
   words: 'test/contract/docs/commands.test.ts',
   /** Tests of one page or package, which run more of it than is shown. */
-  commandLine: 'test/integration/api/cli/docs.test.ts',
   client: 'test/integration/api/client-package.test.ts',
   plugin: 'test/integration/operator/plugin-package.test.ts',
   completion: 'test/integration/operator/plugin-completion.test.ts',
@@ -38,13 +38,22 @@ export interface Rule {
 /** The first that fits counts. */
 export const RULES: readonly Rule[] = [
   { text: /^kubectl .*-- latchkey doctor/, run: { by: 'cluster' } },
-  { page: /latchkey-cli/, kind: 'console', run: { by: 'commandLine' } },
+  {
+    text: /^kubectl .* -it .*-- latchkey monitor$/,
+    run: { because: 'draws until its reader ends it; both halves are typed, with --once and without a cluster' },
+  },
+  {
+    text: /^latchkey (audit|report|config compare)$|^kubectl authrollout( \w+( --\w+)?| records NAME)?$/,
+    kind: 'inline',
+    run: { because: 'names a command, and is no line to type' },
+  },
   {
     text: /monitor --duration 1h/,
     run: { because: 'takes the hour that it says; the page before it is typed with --once' },
   },
-  { text: /^latchkey (report|config|keys) /, kind: 'console', page: /runbook|security/, run: { by: 'words' } },
-  { text: /^latchkey db (import-profiles|verify)$/, page: /migration-guide/, run: { by: 'words' } },
+  { page: /latchkey-cli/, kind: 'console', run: { by: 'latchkey' } },
+  { text: /^latchkey (report|config|keys) /, kind: 'console', page: /runbook|security/, run: { by: 'latchkey' } },
+  { text: /^latchkey db (import-profiles|verify)$/, page: /migration-guide/, run: { by: 'latchkey' } },
   { page: /security-configuration/, kind: 'sql', run: { by: 'rotation' } },
   { page: /migration-guide|faq|row-level-security/, kind: 'sql', run: { by: 'statements' } },
   {
@@ -73,13 +82,18 @@ export const RULES: readonly Rule[] = [
   { page: /containers/, kind: 'console', run: { because: 'prepares or asks the host of the containers above' } },
   { text: /^npm install .*client/, run: { by: 'client' } },
   { text: /^npm (un)?install/, run: { by: 'plugin' } },
+  { text: /plugin:pack && npm install/, run: { by: 'plugin' } },
+  {
+    text: /^npm run (-s (latchkey|monitor:auth)|db:[a-z]|cache:clear|(client|plugin):pack$|\w+ -- --help$)/,
+    run: { by: 'latchkey' },
+  },
   { text: /^npm /, run: { by: 'words' } },
 
   { text: /completion (bash|zsh|fish)\b/, run: { by: 'completion' } },
   { text: /^kubectl authrollout --help$/, run: { by: 'plugin' } },
   { text: /authrollout replay .*--(range|from)\b/, run: { by: 'range' } },
   { text: /^latchkey /, kind: 'console', run: { by: 'api' } },
-  { text: /^latchkey /, run: { by: 'words' } },
+  { text: /^latchkey /, run: { by: 'latchkey' } },
   { text: /api\/v1\/audit|api\/health\/auth/, run: { by: 'api' } },
   { page: /rollback-database/, kind: 'console', run: { by: 'drill' } },
 
@@ -95,7 +109,7 @@ export const RULES: readonly Rule[] = [
   { text: /latchkey-(alerts|notifications)\b|^openssl/, run: { by: 'cluster' } },
   { text: /-n latchkey-system get|as system:serviceaccount|patch httproute .*100\}/, run: { by: 'cluster' } },
 
-  { text: /^kubectl authrollout /, kind: 'inline', run: { by: 'words' } },
+  { text: /^kubectl authrollout \w+ auth-api\b/, kind: 'inline', run: { by: 'apiserver' } },
   { kind: 'console', text: /^(kubectl|helm) /, run: { by: 'apiserver' } },
   {
     kind: 'inline',

@@ -1,6 +1,6 @@
 /**
- * Types commands as the documentation shows them: into bash, in a folder that looks like a checkout, with kubectl, helm and the plugin on the PATH
- * and a kubeconfig. Called by the docs-commands tests.
+ * Types commands as the documentation shows them: into bash, in a folder of its own, with the programs that they name on the PATH. Called by the
+ * tests of the documentation's commands.
  */
 import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
@@ -32,11 +32,26 @@ export interface Shell {
   close(): Promise<void>;
 }
 
-export async function openShell(kubeconfig: string, env: Readonly<Record<string, string>> = {}): Promise<Shell> {
+/** For those of a cluster: kubectl, helm and the plugin, a kubeconfig, and a folder that looks like a checkout. */
+export async function openShell(kubeconfig: string): Promise<Shell> {
+  const { kubectl, helm } = await partsFor(['kubectl', 'helm']);
+  const programs = { kubectl, helm, 'kubectl-authrollout': join(ROOT, 'operator/bin/kubectl-authrollout') };
+  const shell = await openPlainShell(programs, { KUBECONFIG: kubeconfig });
+  for (const name of ['charts', 'k8s']) await symlink(join(ROOT, name), join(shell.folder, name));
+  return shell;
+}
+
+/** `programs`: the files behind their names. */
+export async function openPlainShell(
+  programs: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string>>,
+): Promise<Shell> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-pages-'));
-  const PATH = [await programsIn(folder), process.env['PATH'] ?? ''].join(delimiter);
-  for (const name of ['charts', 'k8s']) await symlink(join(ROOT, name), join(folder, name));
-  const place = { cwd: folder, env: { ...process.env, PATH, HOME: folder, KUBECONFIG: kubeconfig, ...env } };
+  const bin = join(folder, 'bin');
+  await mkdir(bin);
+  for (const [name, file] of Object.entries(programs)) await symlink(file, join(bin, name));
+  const PATH = [bin, process.env['PATH'] ?? ''].join(delimiter);
+  const place = { cwd: folder, env: { ...process.env, PATH, HOME: folder, ...env } };
   return {
     folder,
     run: (text) => type(place, text),
@@ -44,16 +59,6 @@ export async function openShell(kubeconfig: string, env: Readonly<Record<string,
     write: (name, text) => writeFile(join(folder, name), text),
     close: () => rm(folder, { recursive: true }),
   };
-}
-
-/** Returns a folder for the PATH. */
-async function programsIn(folder: string): Promise<string> {
-  const { kubectl, helm } = await partsFor(['kubectl', 'helm']);
-  const bin = join(folder, 'bin');
-  await mkdir(bin);
-  const programs = { kubectl, helm, 'kubectl-authrollout': join(ROOT, 'operator/bin/kubectl-authrollout') };
-  for (const [name, file] of Object.entries(programs)) await symlink(file, join(bin, name));
-  return bin;
 }
 
 interface Place {

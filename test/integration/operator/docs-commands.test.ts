@@ -54,6 +54,7 @@ const UNDER_WAY: State = {
     /authrollout abort/,
     /"maxWeight":0\}/,
     /authrollout retry/,
+    /authrollout pause/,
     /"paused":true/,
   ],
 };
