@@ -7,7 +7,6 @@ import { fileURLToPath } from 'node:url';
 import { writeOrCheck } from '../../operator/src/crd/write-or-check.ts';
 import { BOARDS, type Board, type Panel, rowsOf } from './boards.ts';
 import { pictureFiles, recordingPath } from './pictures.ts';
-import { parseRecording } from './recording.ts';
 
 const HEIGHT = 8;
 const SOURCE = { type: 'prometheus', uid: '${datasource}' };
@@ -72,4 +71,4 @@ const texts = Object.entries(BOARDS).map(([path, board]): [string, string] => [
   `${JSON.stringify(dashboardOf(board), undefined, 2)}\n`,
 ]);
 const recording = readFileSync(fileURLToPath(new URL(`../../${recordingPath}`, import.meta.url)), 'utf8');
-writeOrCheck(new Map([...texts, ...pictureFiles(parseRecording(recording))]), 'node k8s/dashboards/generate.ts');
+writeOrCheck(new Map([...texts, ...pictureFiles(recording)]), 'node k8s/dashboards/generate.ts');

@@ -5,7 +5,7 @@
 import { BOARDS, type Board, COLUMNS, type Panel, rowsOf } from './boards.ts';
 import { headOf, MARGIN, WIDTH } from './caption.ts';
 import { drawPanel, heightOf, seriesOf } from './panels.ts';
-import type { Recording } from './recording.ts';
+import { parseRecording, type Recording } from './recording.ts';
 import { ROLLOUT_QUERIES, rolloutPicture } from './rollout-picture.ts';
 import { page } from './svg.ts';
 
@@ -24,8 +24,9 @@ export const allQueries = (): readonly string[] => [
   ]),
 ];
 
-/** The text of each picture, by its path in the repository. */
-export function pictureFiles(recording: Recording): ReadonlyMap<string, string> {
+/** The text of each picture, by its path in the repository. Of what is kept of a recording, which is rounded: whoever draws it draws the same. */
+export function pictureFiles(recordingText: string): ReadonlyMap<string, string> {
+  const recording = parseRecording(recordingText);
   const boards = Object.values(BOARDS).map((board): [string, string] => [
     pathOfBoard(board),
     boardPicture(board, recording),

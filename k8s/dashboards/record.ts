@@ -162,7 +162,8 @@ async function record(options: Options): Promise<Recording> {
 }
 
 function write(recording: Recording): void {
-  const files = [[recordingPath, recordingText(recording)], ...pictureFiles(recording)] as const;
+  const kept = recordingText(recording);
+  const files = [[recordingPath, kept], ...pictureFiles(kept)] as const;
   for (const [path, text] of files) {
     const file = fileURLToPath(new URL(`../../${path}`, import.meta.url));
     mkdirSync(dirname(file), { recursive: true });

@@ -16,7 +16,7 @@ const recording = parseRecording(textOf(recordingPath));
 const LIMIT_BYTES = { picture: 100_000, recording: 60_000 };
 
 describe('the pictures of the boards', () => {
-  for (const [path, text] of pictureFiles(recording))
+  for (const [path, text] of pictureFiles(textOf(recordingPath)))
     it(`${path} is what the recording makes of it, below 100 KB, and loads nothing`, () => {
       const kept = textOf(path);
       expect(kept).to.equal(text);
