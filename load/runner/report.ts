@@ -6,7 +6,7 @@ import { escapeHtml } from '../../api/src/core/escape-html.ts';
 import { histogram, latencyChart, memoryChart, outcomeChart } from './charts.ts';
 import type { Figures } from './figures.ts';
 import type { LevelResult, RouteResult, RunSummary } from './summary.ts';
-import { busyText, figureText, limitText } from './words.ts';
+import { figureText, limitText, remarksOf } from './words.ts';
 
 const STYLE = `
 :root { color-scheme: light dark; --ink: #1a1f27; --soft: #5a6472; --line: #d9dee5; --page: #fff; --good: #2b6cb0; --refused: #b7791f; --failed: #c53030; --held: #276749; }
@@ -106,7 +106,7 @@ export const reportPage = (result: RunSummary, figures: Figures): string => {
 <body>
 <h1>Load: ${escape(title)}</h1>
 <p class="verdict">${verdict}</p>
-<p class="soft">${escape(figureText(result.answers, 'times'))} answers, ${escape(figureText(result.answersPerSecond, 'times'))} a second.${result.machine.isBusy ? ` ${busyText}` : ''}</p>
+<p class="soft">${escape(figureText(result.answers, 'times'))} answers, ${escape(figureText(result.answersPerSecond, 'times'))} a second. ${remarksOf(result).map(escape).join(' ')}</p>
 <h2>Service levels</h2>
 ${table(['level', 'measured', 'must be', ''], result.levels.map(levelRow))}
 ${charts(figures)}

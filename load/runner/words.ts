@@ -22,7 +22,21 @@ export const limitText = ({ comparison, limit, unit }: Pick<LevelResult, 'compar
 export const loadText = ({ users, rate, durationS }: Load): string =>
   `${users} users, ${rate === 0 ? 'each as soon as it is answered' : `${digits(rate)} requests/s`}, ${durationS} s`;
 
-export const busyText = 'The machine was busy before the run: figures of speed are those of a busy machine.';
+const busyText = 'The machine was busy before the run: figures of speed are those of a busy machine.';
+
+const limitedText = ({ scenario, routes, answers }: RunSummary): readonly string[] => {
+  const limited = routes.reduce((sum, { statuses }) => sum + (statuses['429'] ?? 0), 0);
+  if (limited === 0 || scenario === 'rate-limit') return [];
+  return [
+    `${digits(limited)} of ${digits(answers)} answers were 429: what was measured are the server's rate limits. Start it with RATE_LIMIT_PER_MINUTE=1000000.`,
+  ];
+};
+
+/** What makes the figures say less than they seem to. */
+export const remarksOf = (result: RunSummary): readonly string[] => [
+  ...limitedText(result),
+  ...(result.machine.isBusy ? [busyText] : []),
+];
 
 export const verdictText = (result: RunSummary): string => {
   const width = Math.max(...result.levels.map(({ name }) => name.length));
@@ -34,7 +48,7 @@ export const verdictText = (result: RunSummary): string => {
   return [
     `${result.scenario}, ${result.stage}: ${digits(result.answers)} answers, ${digits(result.answersPerSecond)}/s`,
     ...lines,
-    ...(result.machine.isBusy ? [busyText] : []),
+    ...remarksOf(result),
     missed.length === 0 ? 'every service level holds' : `missed: ${missed.join('; ')}`,
   ].join('\n');
 };

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { quantileOf, startCounting } from '../../../load/runner/figures.ts';
 import { reportPage } from '../../../load/runner/report.ts';
 import { type RunSummary, summaryOf } from '../../../load/runner/summary.ts';
+import { verdictText } from '../../../load/runner/words.ts';
 import { levelsOf } from '../../../load/service-levels.ts';
 
 const counted = (lines: readonly object[]) => {
@@ -60,6 +61,21 @@ describe('what the clients saw', () => {
     const buckets = routes.get('me')?.buckets ?? new Map<number, number>();
     for (const q of [0.5, 0.95, 0.99]) expect(quantileOf(buckets, q)).to.be.closeTo(q * 100, q * 5.1);
     expect(quantileOf(new Map(), 0.5)).to.be.NaN;
+  });
+});
+
+describe('the verdict of a load run', () => {
+  const limited = (scenario: 'validate' | 'rate-limit', statuses: Readonly<Record<string, number>>): string => {
+    const routes = [{ route: 'me', answers: 3, statuses, p50Ms: 1, p95Ms: 1, p99Ms: 1 }];
+    return verdictText({ ...summary(true), scenario, routes, answers: 3 });
+  };
+
+  it('says when the rate limits of a server were measured, and how they are lifted', () => {
+    expect(limited('validate', { '200': 1, '429': 2 })).to.match(
+      /^2 of 3 answers were 429: .*RATE_LIMIT_PER_MINUTE=1000000\.$/m,
+    );
+    expect(limited('validate', { '200': 3 })).to.not.include('429');
+    expect(limited('rate-limit', { '200': 1, '429': 2 })).to.not.include('were 429');
   });
 });
 
