@@ -47,6 +47,11 @@ export class MetricsServer {
     this.add('http_request_duration_seconds_bucket{le="+Inf",route="/api/v1/auth/me"}', count);
   }
 
+  mails({ sent, givenUp }: { readonly sent: number; readonly givenUp: number }): void {
+    this.add('auth_email_sent_total', sent);
+    this.add('auth_email_given_up_total', givenUp);
+  }
+
   async stop(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
