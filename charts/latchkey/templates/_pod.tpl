@@ -87,7 +87,7 @@
 {{- if (.Values.config.authUpstream).url }}
 {{ include "latchkey.secretEnv" (dict "secret" $secret "key" "AUTH_UPSTREAM_SERVICE_SECRET") }}
 {{- end }}
-{{- range $key := list "REDIS_URL" "SMTP_URL" "JWT_VERIFICATION_KEYS" "PASSWORD_PEPPERS_PREVIOUS" "ENCRYPTION_KEYS_PREVIOUS" "SERVICE_KEYS" }}
+{{- range $key := list "REDIS_URL" "SMTP_URL" "JWT_VERIFICATION_KEYS" "PASSWORD_PEPPERS_PREVIOUS" "ENCRYPTION_KEYS_PREVIOUS" "AUDIT_KEY" "AUDIT_KEYS_PREVIOUS" "SERVICE_KEYS" }}
 {{ include "latchkey.secretEnv" (dict "secret" $secret "key" $key "optional" true) }}
 {{- end }}
 {{- end }}

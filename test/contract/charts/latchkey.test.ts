@@ -158,8 +158,9 @@ for (const [title, values] of Object.entries(settings)) {
       const { spec } = workload(only(objects, 'Deployment', 'auth-api')).template;
       expect(referenced(spec.initContainers)).to.deep.equal(['MIGRATION_DATABASE_URL', 'DATABASE_URL']);
       const keys = ['DATABASE_URL', 'JWT_PRIVATE_KEY', 'REFRESH_TOKEN_KEY', 'PASSWORD_PEPPER', 'ENCRYPTION_KEY'];
-      const older = ['JWT_VERIFICATION_KEYS', 'PASSWORD_PEPPERS_PREVIOUS', 'ENCRYPTION_KEYS_PREVIOUS', 'SERVICE_KEYS'];
-      expect(referenced(spec.containers)).to.deep.equal([...keys, 'REDIS_URL', 'SMTP_URL', ...older]);
+      const rest =
+        'JWT_VERIFICATION_KEYS PASSWORD_PEPPERS_PREVIOUS ENCRYPTION_KEYS_PREVIOUS AUDIT_KEY AUDIT_KEYS_PREVIOUS SERVICE_KEYS';
+      expect(referenced(spec.containers)).to.deep.equal([...keys, 'REDIS_URL', 'SMTP_URL', ...rest.split(' ')]);
     });
 
     it("gives an environment that the API's configuration accepts", () => {
