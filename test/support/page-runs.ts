@@ -61,10 +61,7 @@ export const RULES: readonly Rule[] = [
     text: /^(umask|openssl|for name|printf|kubectl .*create secret)/,
     run: { by: 'secret' },
   },
-  {
-    text: /^redis-cli ACL/,
-    run: { because: 'belongs to the Redis of the installation; typed once on a redis-server by hand' },
-  },
+  { text: /^redis-cli ACL/, run: { by: 'api' } },
   { page: /^k8s\/README/, text: / -k |-f k8s\/$|create namespace auth$/, run: { by: 'kustomize' } },
   { text: /^kubectl apply --server-side -f k8s\/$/, run: { by: 'kustomize' } },
   { kind: 'promql', run: { by: 'cluster' } },

@@ -130,6 +130,22 @@ describe('the commands of the documentation', function () {
     for (const { text } of statements) await world.database.query(text);
   });
 
+  it('change the password of Redis: both are taken between the two, the old one no more after them', async () => {
+    const cli = `redis-cli -e -p ${redis.port}`;
+    const opens = (password: string): Promise<boolean> =>
+      bash(`${cli} AUTH latchkey ${password}`, {}).then(
+        () => true,
+        () => false,
+      );
+    await redis.command((client) => client.acl('SETUSER', 'latchkey', 'on', '+@all', '~*', '>OLD-PASSWORD'));
+    const taken: boolean[] = [];
+    for (const { text } of all.filter((command) => command.text.startsWith('redis-cli '))) {
+      await bash(text.replace('redis-cli', cli), {});
+      taken.push(await opens('OLD-PASSWORD'), await opens('NEW-PASSWORD'));
+    }
+    expect(taken).to.deep.equal([true, true, false, true]);
+  });
+
   it('of latchkey do and say what the pages show', async () => {
     const env = {
       MIGRATION_DATABASE_URL: world.database.ownerUrl,
