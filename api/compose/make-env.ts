@@ -38,9 +38,10 @@ export const productionEnv = ({ host, tlsFolder, smtpUrl }: ProductionChoices): 
     JWT_PRIVATE_KEY: keyInOneLine(pem),
     ...keys,
     AUDIT_KEY: randomBytes(32).toString('base64'),
+    // Compose takes a `$` in an env file for the beginning of a variable; the URL means the same without.
     ...(smtpUrl === undefined
       ? { EMAIL_VERIFICATION: 'optional' }
-      : { SMTP_URL: smtpUrl, MAIL_FROM: `no-reply@${host}` }),
+      : { SMTP_URL: smtpUrl.replaceAll('$', '%24'), MAIL_FROM: `no-reply@${host}` }),
   };
 };
 

@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { productionEnv } from '../../../api/compose/make-env.ts';
 import { readConfig } from '../../../api/src/config.ts';
 import { PROBLEMS } from '../../../api/src/errors.ts';
+import { readSmtpUrl } from '../../../api/src/mail/smtp-url.ts';
 import { endpointSpecs } from '../../../api/src/routes/all.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
@@ -201,6 +202,12 @@ describe('make-env.ts', () => {
     const lines = stdout.trimEnd().split('\n');
     expect(lines).to.include('PUBLIC_HOST=auth.example.test').and.include('EMAIL_VERIFICATION=optional');
     for (const line of lines) expect(line).to.match(/^[A-Z_]+=[^\s$#'\\]+$/);
+  });
+
+  it('keeps a password of the mail server that has a dollar sign, which Compose would take for a variable', () => {
+    const { SMTP_URL: url } = productionEnv({ ...CHOICES, smtpUrl: 'smtps://us$er:pa$$word@smtp.example.test:465' });
+    expect(url).to.not.include('$');
+    expect(readSmtpUrl(url ?? '', 'production').auth).to.deep.equal({ user: 'us$er', pass: 'pa$$word' });
   });
 
   it('makes other secrets each time', () => {
