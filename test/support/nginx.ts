@@ -1,5 +1,6 @@
 /** A real nginx with the configuration of api/compose, on loopback ports and as nobody in particular. Called by the tests of containers. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { chown, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http';
@@ -66,18 +67,22 @@ export interface Ask {
 export class Nginx {
   readonly httpPort: number;
   readonly httpsPort: number;
+  /** As it was at the start. */
   readonly certificate: Buffer;
+  readonly #program: string;
   readonly #folder: string;
   readonly #process: ChildProcess;
   /** What it said: nothing, unless something is wrong. */
   words = '';
 
   private constructor(given: {
+    readonly program: string;
     readonly folder: string;
     readonly ports: readonly [number, number];
     readonly child: ChildProcess;
     readonly certificate: Buffer;
   }) {
+    this.#program = given.program;
     this.#folder = given.folder;
     [this.httpPort, this.httpsPort] = given.ports;
     this.#process = given.child;
@@ -96,7 +101,7 @@ export class Nginx {
     const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], ...(isRoot ? NOBODY : {}) });
     process.once('exit', () => child.kill('SIGTERM')); // a killed master would leave its workers behind
     const certificate = await readFile(join(folder, 'tls/tls.crt'));
-    const nginx = new Nginx({ folder, ports, child, certificate });
+    const nginx = new Nginx({ program, folder, ports, child, certificate });
     await eventually('nginx listens', 20_000, () => {
       if (child.exitCode !== null) throw new Error(`nginx ended: ${nginx.words}`);
       return isListening(ports[1]);
@@ -139,6 +144,23 @@ export class Nginx {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  /** Puts another certificate where the first one is, as whoever renews it does. @returns what it is told by from now on */
+  async renewCertificate(): Promise<string> {
+    await makeCertificate(join(this.#folder, 'tls'));
+    return new X509Certificate(await readFile(join(this.#folder, 'tls/tls.crt'))).fingerprint256;
+  }
+
+  /** Breaks the key that lies there. */
+  async spoilKey(): Promise<void> {
+    await writeFile(join(this.#folder, 'tls/tls.key'), 'no key');
+  }
+
+  /** `nginx -s reload`. @throws when nginx refuses, with what it says */
+  async reload(): Promise<void> {
+    const args = ['-c', join(this.#folder, 'nginx.conf'), '-e', 'stderr', '-s', 'reload'];
+    await promisify(execFile)(this.#program, args);
   }
 
   async stop(): Promise<void> {

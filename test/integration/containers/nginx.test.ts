@@ -255,4 +255,37 @@ describe('nginx in front of the API', function () {
       await new Promise((resolve) => socket.resume().once('close', resolve));
     });
   });
+
+  describe('when its certificate is renewed', () => {
+    let other: Nginx;
+
+    const served = async (): Promise<string> => {
+      const where = { host: '127.0.0.1', port: other.httpsPort, servername: HOST };
+      const socket = connectTls({ ...where, rejectUnauthorized: false });
+      await once(socket, 'secureConnect');
+      const { fingerprint256 } = socket.getPeerCertificate();
+      socket.destroy();
+      return fingerprint256;
+    };
+
+    before(async () => {
+      other = await Nginx.start({ program, apiPort: 1 });
+    });
+    after(() => other?.stop());
+
+    it('takes the new one on a reload', async () => {
+      const renewed = await other.renewCertificate();
+      expect(await served()).to.not.equal(renewed);
+      await other.reload();
+      await eventually('the new certificate is served', 5000, async () => (await served()) === renewed);
+    });
+
+    it('says that it cannot read the new one, and keeps the one that it has', async () => {
+      const kept = await served();
+      await other.spoilKey();
+      const refusal = await other.reload().catch(String);
+      expect(refusal).to.include('cannot load certificate key');
+      expect(await served()).to.equal(kept);
+    });
+  });
 });
