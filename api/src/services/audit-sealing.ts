@@ -166,15 +166,23 @@ const repeat = (work: () => Promise<void>, everyMs: number, log: Log): (() => Pr
   };
 };
 
+interface Round {
+  readonly work: () => Promise<void>;
+  readonly everyMs: number;
+}
+
+/** What is done now and then, each by itself: what cannot be done must keep nothing else from being done. */
+export const auditRounds = (deps: AuditSealingDeps): readonly Round[] => [
+  { work: () => sealAll(deps), everyMs: EVERY_MS },
+  { work: () => signAll(deps), everyMs: CHECKPOINT_ROUND_MS },
+  // Where nothing can be signed, as a rule nothing is sealed either, and then these figures are what somebody has to see.
+  { work: () => showTotals(deps), everyMs: CHECKPOINT_ROUND_MS },
+  { work: () => addPartitions(deps), everyMs: PARTITION_ROUND_MS },
+];
+
 /** Returns the function that stops it, which seals once more: what this pod's last requests wrote need not wait for another pod. */
 export const startAuditSealing = (deps: AuditSealingDeps): (() => Promise<void>) => {
-  const stops = [
-    repeat(() => sealAll(deps), EVERY_MS, deps.log),
-    repeat(() => signAll(deps), CHECKPOINT_ROUND_MS, deps.log),
-    // By itself: where nothing can be signed, as a rule nothing is sealed either, and then these figures are what somebody has to see.
-    repeat(() => showTotals(deps), CHECKPOINT_ROUND_MS, deps.log),
-    repeat(() => addPartitions(deps), PARTITION_ROUND_MS, deps.log),
-  ];
+  const stops = auditRounds(deps).map(({ work, everyMs }) => repeat(work, everyMs, deps.log));
   const finish = async (): Promise<void> => {
     await Promise.all(stops.map((stop) => stop()));
     await sealAll(deps).catch((error: unknown) => deps.log.warn({ error }, 'the last audit rows wait for another pod'));

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import type { ChainStatement, Finding } from '../../../api/src/core/audit-chain.ts';
 import { openStatement } from '../../../api/src/crypto/audit-keys.ts';
+import { auditRounds } from '../../../api/src/services/audit-sealing.ts';
 import { type ChainReport, verifyChain } from '../../../api/src/services/audit-verification.ts';
 import { AuditPod, defaultTenant, tamper, writeTrail } from '../../support/audit.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
@@ -201,6 +202,20 @@ describe('the audit chain', () => {
     expect((await verify()).pending).to.equal(6);
     await pod.seal();
     expect(await verify()).to.deep.include({ seals: 16, pending: 0, findings: [] });
+  });
+
+  it('shows for how long its oldest row has waited where neither seals nor checkpoints can be written', async () => {
+    await database.query('REVOKE INSERT ON latchkey.audit_seal, latchkey.audit_checkpoint FROM latchkey_app');
+    await writeTrail(database, tenantId, 1);
+    const shown = async (): Promise<number> => {
+      const ended = await Promise.allSettled(auditRounds(pod.deps).map(({ work }) => work()));
+      expect(ended.filter(({ status }) => status === 'rejected')).to.have.length(2);
+      const { values } = await pod.deps.metrics.audit.oldestPendingSeconds.get();
+      return values[0]?.value ?? 0;
+    };
+    const first = await shown();
+    expect(first).to.be.above(0);
+    expect(await shown(), 'a moment later').to.be.above(first);
   });
 
   it('takes no change to a seal or checkpoint, from the application or from its owner', async () => {
