@@ -55,9 +55,13 @@ export class TestRedis {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  /** It hangs: connections stay, and nothing answers. Only `kill` ends that. */
+  /** It hangs: connections stay, and nothing answers, until `wake` or `kill`. */
   hang(): void {
     this.#process?.kill('SIGSTOP');
+  }
+
+  wake(): void {
+    this.#process?.kill('SIGCONT');
   }
 
   async kill(): Promise<void> {

@@ -11,6 +11,9 @@ const policyShape = z.looseObject({
   ingress: z.array(z.looseObject({ from: z.array(z.unknown()), ports: z.array(z.unknown()) })),
   egress: z.array(z.looseObject({})).default([]),
 });
+const alertingShape = z.object({
+  groups: z.array(z.object({ rules: z.array(z.object({ labels: z.object({ namespace: z.string() }) })) })),
+});
 const GATEWAY = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'gateway-system' } } };
 
 describe('monitors and policies of the charts', () => {
@@ -35,6 +38,15 @@ describe('monitors and policies of the charts', () => {
     const objects = await render('latchkey-operator', { metricsService: { monitor: { enabled: true } } });
     const { selector } = selecting.parse(only(objects, 'ServiceMonitor', 'latchkey-operator').spec);
     expect(only(objects, 'Service', 'latchkey-operator-metrics').metadata.labels).to.include(selector.matchLabels);
+  });
+
+  it('name the installation in every alert: two of them under one Prometheus are not one alert', async () => {
+    for (const chart of ['latchkey', 'latchkey-operator'] as const) {
+      const objects = await render(chart, { prometheusRule: { enabled: true } }, 'elsewhere');
+      const { groups } = alertingShape.parse(only(objects, 'PrometheusRule').spec);
+      const named = groups.flatMap(({ rules }) => rules.map((rule) => rule.labels.namespace));
+      expect(new Set(named), chart).to.deep.equal(new Set(['elsewhere']));
+    }
   });
 
   it('let the named peers reach the port, and everything out unless something is named', async () => {

@@ -187,6 +187,11 @@ describe('the login proxy before a Latchkey', function () {
     expect((await validate(accessToken, closed)).status, 'what stays open here').to.equal(200);
   });
 
+  it('shows with 0 from its start how often it was refused as a service: the alert asks how much that grows', async () => {
+    const { text } = await (await start()).get('/api/metrics');
+    expect(text.split('\n')).to.include('auth_upstream_requests_total{category="service-refused"} 0');
+  });
+
   it('counts requests by a bounded number of routes', async () => {
     await proxy.get('/api/auth/sessions/one');
     await proxy.get('/api/auth/anything-else');

@@ -38,6 +38,18 @@ describe('without redis', () => {
     await untilReady('ok');
   });
 
+  it('a redis that hangs is shown as away within seconds, and as there when it answers again', async () => {
+    const [api] = pods;
+    const isUp = async (): Promise<boolean> => {
+      await api.validate('none'); // only who is asked can be found silent
+      return (await api.metric('auth_redis_up')) === 1;
+    };
+    redis.hang();
+    await eventually('it is away', 5_000, async () => !(await isUp()));
+    redis.wake();
+    await eventually('it is there', 5_000, isUp);
+  });
+
   it('nobody is logged out and nothing is 5xx when redis dies in the middle of traffic and comes back empty', async () => {
     const [first, second] = pods;
     const sessions = await Promise.all(Array.from({ length: 10 }, () => first.newSession()));

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { Kubernetes } from '../../../operator/src/clients/kubernetes.ts';
 import { Reflector, type ReflectorTiming } from '../../../operator/src/clients/reflector.ts';
 import type { Transport } from '../../../operator/src/clients/transport.ts';
+import { Doorbells } from '../../../operator/src/doorbells.ts';
 import { type TestApiserver, testApiserver } from '../../support/apiserver.ts';
 import { clientOf } from '../../support/client.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -251,6 +252,20 @@ describe('clients on a real apiserver', function () {
       await eventually('it is synced', 10_000, () => reflector.synced);
       expect(reflector.size).to.equal(270);
       expect(proxy.passed.filter(({ path }) => path.includes('continue='))).to.have.length(1);
+    });
+  });
+
+  describe('doorbells', () => {
+    it('count the silence of a kind that may not even be listed', async () => {
+      proxy.faults.push({ matches: (_method, path) => path.includes('/rolloutcomplaints'), status: 403 });
+      const ignore = (): void => undefined;
+      const doorbells = new Doorbells({ kubernetes, namespace, ring: ignore, gone: ignore, onError: ignore });
+      const bornAt = performance.now();
+      void doorbells.run(stop.signal);
+      const refusals = (): number => proxy.passed.filter(({ status }) => status === 403).length;
+      await eventually('it has tried again', 5_000, () => refusals() >= 2);
+      const seconds = (performance.now() - bornAt) / 1000;
+      expect(new Map(doorbells.ages()).get('rolloutcomplaints')).to.be.at.least(seconds);
     });
   });
 });

@@ -99,6 +99,17 @@ describe('notifications', function () {
     await counted('delivered');
   });
 
+  it('are shown with 0 for each way in which one can end, before there is any: the alert asks how much that grows', async () => {
+    configure(webhook(), { kind: 'slack', name: 'chat', url: receiver.url });
+    await started();
+    const { values } = await metrics.notifications.get();
+    const outcomes = ['delivered', 'retried', 'refused', 'expired', 'dropped'];
+    const expected = ['hook', 'chat'].flatMap((channel) =>
+      outcomes.map((outcome) => ({ labels: { channel, outcome }, value: 0 })),
+    );
+    expect(values).to.have.deep.members(expected);
+  });
+
   it('try again after a failure with the same id and a fresh signature', async () => {
     configure(webhook());
     receiver.answer = { status: 500 };
