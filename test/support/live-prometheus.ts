@@ -1,4 +1,4 @@
-/** A real Prometheus that scrapes what it is told to, once a second. Used by the recorded run of the documentation's pictures. */
+/** A real Prometheus that scrapes what it is told to. Used by the recorded run of the documentation's pictures and by the commands that ask one. */
 import { mkdtemp, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,11 +14,12 @@ export class LivePrometheus {
     this.#folder = folder;
   }
 
-  static async start(): Promise<LivePrometheus> {
+  /** A scrape may take until the next one is due: on a busy machine a late one is as good as none. */
+  static async start(scrapeEvery = '1s'): Promise<LivePrometheus> {
     const folder = await mkdtemp(join(tmpdir(), 'latchkey-prometheus-'));
     const targets = { files: [join(folder, 'targets.json')], refresh_interval: '5s' };
     const config = {
-      global: { scrape_interval: '1s', scrape_timeout: '1s' },
+      global: { scrape_interval: scrapeEvery, scrape_timeout: scrapeEvery },
       scrape_configs: [{ job_name: 'pods', file_sd_configs: [targets] }],
     };
     await writeFile(join(folder, 'targets.json'), '[]');

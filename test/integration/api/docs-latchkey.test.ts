@@ -61,7 +61,7 @@ describe('the commands of the documentation that are latchkey', function () {
     redis = await TestRedis.start();
     world = await World.create({ redisUrl: redis.url });
     const { port } = world.api;
-    prometheus = await LivePrometheus.start();
+    prometheus = await LivePrometheus.start('5s');
     const labels = { job: 'auth-api', __metrics_path__: '/api/metrics' };
     await prometheus.scrape([{ targets: [`127.0.0.1:${port}`], labels }]);
     shell = await openPlainShell(
@@ -81,7 +81,7 @@ describe('the commands of the documentation that are latchkey', function () {
     await chmod(join(shell.folder, 'bin/aws'), 0o755);
     for (const name of ['backups', 'bash_completion.d']) await mkdir(join(shell.folder, name));
     await world.api.register('probe@example.com');
-    await eventually('Prometheus has scraped', 20_000, async () => {
+    await eventually('Prometheus has scraped', 30_000, async () => {
       const answer = await fetch(`${prometheus.address}/api/v1/query?query=process_cpu_seconds_total{job="auth-api"}`);
       return (await answer.text()).includes('"metric"');
     });
