@@ -141,11 +141,7 @@ describe('a real apiserver accepts, strictly read,', function () {
 
   it('the values that docs/security-configuration.md shows', async () => {
     const shown = blocksOf('docs/security-configuration.md', 'yaml').map((block) => valuesShape.parse(parse(block)));
-    expect(shown.map((values) => Object.keys(values)[0])).to.deep.equal([
-      'extraEnv',
-      'existingSecret',
-      'networkPolicy',
-    ]);
+    expect(shown.map((values) => Object.keys(values)[0])).to.deep.equal(['existingSecret', 'networkPolicy']);
     for (const values of shown) expect(await objections(await render('latchkey', values))).to.deep.equal([]);
   });
 
