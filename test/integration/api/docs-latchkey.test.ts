@@ -97,11 +97,12 @@ describe('the commands of the documentation that are latchkey', function () {
     const [file = 'none'] = (await readdir(join(shell.folder, 'backups'))).filter((name) => name.endsWith('.lkb'));
     return join(shell.folder, 'backups', file);
   };
-  /** The reader's own addresses, folders and names. */
+  /** The reader's own addresses, folders and names, and without what the page leaves to a tool of the reader's. */
   const placed = async ({ text }: PageCommand): Promise<string> => {
     const api = `http://127.0.0.1:${world.api.port}`;
     const file = text.includes('--checkpoints') ? 'kept.txt' : await backup();
     const typed = text
+      .replace(/ \| jq .*$/, '')
       .replaceAll(/https:\/\/auth\.example\.com|http:\/\/10\.0\.0\.[56]:3000/g, api)
       .replace('http://prometheus:9090', prometheus.address)
       .replace(/(?<= )\/(backups|etc)(?=\b)/, (_whole, name: string) => join(shell.folder, name === 'etc' ? '' : name))
