@@ -18,7 +18,9 @@ const SAY_AFTER_MS = 5_000;
 export interface Patience {
   /** Until it is said that the locks cannot be had. 120,000 by default. */
   readonly giveUpAfterMs?: number;
-  /** Told once, when it takes longer than people expect: who may be in the way. */
+  /** Until `onBlocked` is told: longer than people expect it to take. 5,000 by default. */
+  readonly sayAfterMs?: number;
+  /** Told once, who may be in the way. */
   readonly onBlocked?: (who: string) => void;
 }
 
@@ -32,7 +34,7 @@ interface Change extends Patience {
  * @throws what `work` throws; an Error that names the oldest transactions where the locks could not be had in time. Everything is undone then.
  */
 export const changeSchema = async <T>(client: Client, work: () => Promise<T>, change: Change = {}): Promise<T> => {
-  const { giveUpAfterMs = GIVE_UP_AFTER_MS, onBlocked, isUndone = false } = change;
+  const { giveUpAfterMs = GIVE_UP_AFTER_MS, sayAfterMs = SAY_AFTER_MS, onBlocked, isUndone = false } = change;
   const startedMs = performance.now();
   let hasSaid = false;
   for (let tries = 0; ; tries += 1) {
@@ -42,7 +44,7 @@ export const changeSchema = async <T>(client: Client, work: () => Promise<T>, ch
       if (!isConflict(error)) throw error;
       const waitedMs = performance.now() - startedMs;
       if (waitedMs >= giveUpAfterMs) throw await blocked(client, waitedMs, error);
-      if (!hasSaid && waitedMs >= SAY_AFTER_MS) {
+      if (!hasSaid && waitedMs >= sayAfterMs) {
         hasSaid = true;
         onBlocked?.(await inTheWay(client));
       }

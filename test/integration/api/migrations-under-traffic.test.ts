@@ -57,7 +57,9 @@ describe('a migration under a service that works', function () {
     const other = new Client({ connectionString: database.ownerUrl, application_name: 'a long report' });
     await other.connect();
     await other.query('BEGIN; SELECT count(*) FROM auth.user_sessions; SELECT pg_sleep(1.1)');
-    const failure = await withOwner(database.ownerUrl, (client) => rollback(client, { giveUpAfterMs: 1 })).catch(
+    const said: string[] = [];
+    const patience = { giveUpAfterMs: 400, sayAfterMs: 0, onBlocked: (who: string) => void said.push(who) };
+    const failure = await withOwner(database.ownerUrl, (client) => rollback(client, patience)).catch(
       (error: unknown) => error,
     );
     await other.query('COMMIT');
@@ -67,6 +69,8 @@ describe('a migration under a service that works', function () {
     expect(failure.cause.message).to.match(
       /^its locks could not be had in \d+ s; the oldest open transactions: process \d+ \(a long report\) for \d+ s$/,
     );
+    expect(said, 'once, though it was tried again and again').to.have.length(1);
+    expect(said[0]).to.include('(a long report)');
     expect(await withOwner(database.ownerUrl, migrate)).to.deep.equal([]);
   });
 
