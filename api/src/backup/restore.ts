@@ -23,6 +23,7 @@ import {
 } from '../db/loading.ts';
 import { migrate, migrationStatus, readMigrations } from '../db/migrate.ts';
 import { type StoredTable, storedRows, storedTables } from '../db/snapshot.ts';
+import { inTransaction } from '../db/transaction.ts';
 import type { ArchiveHeader } from './archive.ts';
 import { createTally, type Record, type TableTotals } from './contents.ts';
 import type { RedisKey } from './redis-keys.ts';
@@ -156,18 +157,6 @@ const loadAll = async (client: Client, records: AsyncIterable<Record>, options: 
     if (!options.exact) loaded.endedSessions = await endWhatMayHaveEnded(client);
   });
   return loaded;
-};
-
-const inTransaction = async <T>(client: Client, work: () => Promise<T>): Promise<T> => {
-  await client.query('BEGIN');
-  try {
-    const result = await work();
-    await client.query('COMMIT');
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK');
-    throw error;
-  }
 };
 
 /**

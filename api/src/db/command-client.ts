@@ -1,6 +1,7 @@
 /** A command's own connection as one tenant's transaction. Called by cli/audit.ts, whose work takes longer than a request may. */
 import type { Client } from 'pg';
 import type { Transaction } from './database.ts';
+import { inTransaction } from './transaction.ts';
 
 /** `snapshot` sees one moment and writes nothing; `write` sees what others commit meanwhile, as locks need it. */
 type Mode = 'snapshot' | 'write';
@@ -16,14 +17,9 @@ export const asTenant = async <T>(
   { tenantId, mode }: { readonly tenantId: string; readonly mode: Mode },
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> => {
-  await client.query(BEGIN[mode]);
-  try {
+  const asThat = async (): Promise<T> => {
     await client.query("SELECT set_config('app.tenant_id', $1, true)", [tenantId]);
-    const result = await work({ query: (text, values = []) => client.query(text, [...values]) });
-    await client.query('COMMIT');
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK');
-    throw error;
-  }
+    return await work({ query: (text, values = []) => client.query(text, [...values]) });
+  };
+  return await inTransaction(client, asThat, { begin: BEGIN[mode] });
 };

@@ -127,13 +127,13 @@ export const migrationStatus = async (client: Client): Promise<readonly Migratio
   });
 };
 
-const inTransaction = async <T>(
+const change = async (
   client: Client,
   { what, patience }: { readonly what: string; readonly patience: Patience },
-  work: () => Promise<T>,
-): Promise<T> => {
+  work: () => Promise<void>,
+): Promise<void> => {
   try {
-    return await changeSchema(client, work, patience);
+    await changeSchema(client, work, patience);
   } catch (cause) {
     throw new MigrationError('migration-failed', `${what} failed and was undone`, cause);
   }
@@ -188,7 +188,7 @@ export const migrate = (
     await ensureTable(client);
     const pending = (await readPending(client)).filter(({ version }) => version <= upTo);
     for (const file of pending) {
-      await inTransaction(client, { what: `migration ${file.version}`, patience }, () => apply(client, file));
+      await change(client, { what: `migration ${file.version}`, patience }, () => apply(client, file));
     }
     return pending.map(fileName);
   });
@@ -245,7 +245,7 @@ export const rollback = (client: Client, patience: Patience = {}): Promise<strin
         cause,
       );
     });
-    await inTransaction(client, { what: `rollback of ${version}`, patience }, async () => {
+    await change(client, { what: `rollback of ${version}`, patience }, async () => {
       await client.query(sql);
       await client.query('DELETE FROM latchkey.migration WHERE version = $1', [version]);
     });

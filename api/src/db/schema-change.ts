@@ -7,9 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { z } from 'zod';
 import { isConflict } from './sqlstate.ts';
+import { inTransaction } from './transaction.ts';
 
 /** What a request may have to wait behind one lock. Far below PostgreSQL's deadlock_timeout (1 s), which would end either of the two. */
 const LOCK_WAIT_MS = 50;
+const BEGIN = `BEGIN; SET LOCAL lock_timeout = ${LOCK_WAIT_MS}`;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 500;
 const GIVE_UP_AFTER_MS = 120_000;
@@ -39,7 +41,7 @@ export const changeSchema = async <T>(client: Client, work: () => Promise<T>, ch
   let hasSaid = false;
   for (let tries = 0; ; tries += 1) {
     try {
-      return await inTransaction(client, work, isUndone ? 'ROLLBACK' : 'COMMIT');
+      return await inTransaction(client, work, { begin: BEGIN, end: isUndone ? 'ROLLBACK' : 'COMMIT' });
     } catch (error) {
       if (!isConflict(error)) throw error;
       const waitedMs = performance.now() - startedMs;
@@ -50,18 +52,6 @@ export const changeSchema = async <T>(client: Client, work: () => Promise<T>, ch
       }
     }
     await sleep(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** tries) * (0.5 + Math.random() / 2));
-  }
-};
-
-const inTransaction = async <T>(client: Client, work: () => Promise<T>, end: 'COMMIT' | 'ROLLBACK'): Promise<T> => {
-  await client.query(`BEGIN; SET LOCAL lock_timeout = ${LOCK_WAIT_MS}`);
-  try {
-    const result = await work();
-    await client.query(end);
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK');
-    throw error;
   }
 };
 

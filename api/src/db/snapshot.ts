@@ -4,6 +4,7 @@
  */
 import type { Client } from 'pg';
 import { z } from 'zod';
+import { inTransaction } from './transaction.ts';
 
 /** Whole schemas are ours; of `public` one table is. What the migration runner keeps is made anew by a restore. */
 const OURS = `(n.nspname IN ('auth', 'latchkey') OR (n.nspname = 'public' AND c.relname = 'organization'))
@@ -30,16 +31,14 @@ const NO_ROLE =
   'this role may not become latchkey_backup (run `latchkey db migrate`, or have an administrator GRANT latchkey_backup TO it)';
 
 /** One moment for all that `work` reads; nothing can be written. Texts come out the same whatever the server's settings are. */
-export const inSnapshot = async <T>(client: Client, work: () => Promise<T>): Promise<T> => {
-  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-  try {
+export const inSnapshot = <T>(client: Client, work: () => Promise<T>): Promise<T> => {
+  const asBackup = async (): Promise<T> => {
     await client.query('SET LOCAL ROLE latchkey_backup').catch((cause: unknown) => {
       throw new Error(`${NO_ROLE}: ${cause instanceof Error ? cause.message : ''}`, { cause });
     });
     return await work();
-  } finally {
-    await client.query('ROLLBACK');
-  }
+  };
+  return inTransaction(client, asBackup, { begin: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', end: 'ROLLBACK' });
 };
 
 /** Partitions are their parent's rows, and generated columns are made again. */
