@@ -1,5 +1,6 @@
 /** Backups by the command's own code, and what a database holds told independently of it. Called by the backup tests. */
 import { generateBackupKeys } from '../../api/src/backup/archive-keys.ts';
+import { TEST_KEYS } from './api.ts';
 import { runLatchkey, type Said } from './command-line.ts';
 import type { TestDatabase } from './postgres.ts';
 
@@ -8,6 +9,16 @@ export const BACKUP_KEYS = generateBackupKeys();
 
 type Env = Readonly<Record<string, string | undefined>>;
 const KEYS = { BACKUP_PUBLIC_KEY: BACKUP_KEYS.publicKey, BACKUP_PRIVATE_KEY: BACKUP_KEYS.privateKey } as const;
+
+/** What every command of `latchkey` finds where an installation runs, the owner of its database and both backup keys among it. */
+export const installationEnv = (database: TestDatabase, redisUrl: string) =>
+  ({
+    MIGRATION_DATABASE_URL: database.ownerUrl,
+    DATABASE_URL: database.url,
+    REDIS_URL: redisUrl,
+    ...KEYS,
+    ...TEST_KEYS,
+  }) as const;
 
 /** With what went to standard output as bytes: `create -` writes the file there. */
 export const runBackup = async (args: readonly string[], env: Env, nowMs?: () => number) => {

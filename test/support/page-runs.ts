@@ -35,6 +35,8 @@ export interface Rule {
   readonly run: Run;
 }
 
+const NO_LINE: Run = { because: 'names a command, and is no line to type' };
+
 /** The first that fits counts. */
 export const RULES: readonly Rule[] = [
   { text: /^kubectl .*-- latchkey doctor/, run: { by: 'cluster' } },
@@ -45,15 +47,15 @@ export const RULES: readonly Rule[] = [
   {
     text: /^latchkey (audit|report|config compare)$|^kubectl authrollout( \w+( --\w+)?| records NAME)?$/,
     kind: 'inline',
-    run: { because: 'names a command, and is no line to type' },
+    run: NO_LINE,
   },
   {
     text: /monitor --duration 1h/,
     run: { because: 'takes the hour that it says; the page before it is typed with --once' },
   },
   { page: /latchkey-cli/, kind: 'console', run: { by: 'latchkey' } },
-  { text: /^latchkey (report|config|keys) /, kind: 'console', page: /runbook|security/, run: { by: 'latchkey' } },
-  { text: /^latchkey db (import-profiles|verify)$/, page: /migration-guide/, run: { by: 'latchkey' } },
+  { page: /runbook|security/, kind: 'console', text: /^latchkey (report|config|keys) /, run: { by: 'latchkey' } },
+  { page: /migration-guide/, text: /^latchkey db (import-profiles|verify)$/, run: { by: 'latchkey' } },
   { page: /security-configuration/, kind: 'sql', run: { by: 'rotation' } },
   { page: /migration-guide|faq|row-level-security/, kind: 'sql', run: { by: 'statements' } },
   {
@@ -122,7 +124,7 @@ export const RULES: readonly Rule[] = [
   {
     kind: 'inline',
     text: /^kubectl |^helm (upgrade|rollback)( --wait)?$|^node --|^k6 run/,
-    run: { because: 'names a command, and is no line to type' },
+    run: NO_LINE,
   },
 ];
 

@@ -8,6 +8,18 @@ import { Redis } from 'ioredis';
 import { freePort } from '../../api/src/embedded/free-port.ts';
 import { eventually } from './eventually.ts';
 
+/** One command on a connection of its own, tried once. */
+export const commandAt = async <T>(url: string, work: (client: Redis) => Promise<T>): Promise<T> => {
+  const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: () => null });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await work(client);
+  } finally {
+    client.disconnect();
+  }
+};
+
 export class TestRedis {
   readonly port: number;
   readonly #folder: string;
@@ -73,14 +85,7 @@ export class TestRedis {
   }
 
   /** One command from outside. */
-  async command<T>(work: (client: Redis) => Promise<T>): Promise<T> {
-    const client = new Redis(this.url, { lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: () => null });
-    client.on('error', () => undefined);
-    try {
-      await client.connect();
-      return await work(client);
-    } finally {
-      client.disconnect();
-    }
+  command<T>(work: (client: Redis) => Promise<T>): Promise<T> {
+    return commandAt(this.url, work);
   }
 }

@@ -9,8 +9,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { z } from 'zod';
 import { World } from '../../support/admin.ts';
-import { TEST_KEYS } from '../../support/api.ts';
-import { BACKUP_KEYS } from '../../support/backup.ts';
+import { installationEnv } from '../../support/backup.ts';
 import { runLatchkey } from '../../support/command-line.ts';
 import { type PageCommand, wordsOf } from '../../support/page-commands.ts';
 import { commandsOf, placeOf } from '../../support/page-runs.ts';
@@ -147,14 +146,7 @@ describe('the commands of the documentation', function () {
   });
 
   it('of latchkey do and say what the pages show', async () => {
-    const env = {
-      MIGRATION_DATABASE_URL: world.database.ownerUrl,
-      DATABASE_URL: world.database.url,
-      REDIS_URL: redis.url,
-      BACKUP_PUBLIC_KEY: BACKUP_KEYS.publicKey,
-      BACKUP_PRIVATE_KEY: BACKUP_KEYS.privateKey,
-      ...TEST_KEYS,
-    };
+    const env = installationEnv(world.database, redis.url);
     const commands = all.filter(({ text }) => text.startsWith('latchkey '));
     expect(commands.length).to.be.at.least(10);
     let keyId = '';

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { z } from 'zod';
 import { World } from '../../support/admin.ts';
-import { PASSWORD, TEST_KEYS } from '../../support/api.ts';
-import { BACKUP_KEYS } from '../../support/backup.ts';
+import { PASSWORD } from '../../support/api.ts';
+import { installationEnv } from '../../support/backup.ts';
 import { eventually } from '../../support/eventually.ts';
 import { LivePrometheus } from '../../support/live-prometheus.ts';
 import { type PageCommand, ROOT } from '../../support/page-commands.ts';
@@ -66,15 +66,7 @@ describe('the commands of the documentation that are latchkey', function () {
     await prometheus.scrape([{ targets: [`127.0.0.1:${port}`], labels }]);
     shell = await openPlainShell(
       { latchkey: join(ROOT, 'api/bin/latchkey') },
-      {
-        PORT: String(port),
-        MIGRATION_DATABASE_URL: world.database.ownerUrl,
-        DATABASE_URL: world.database.url,
-        REDIS_URL: redis.url,
-        BACKUP_PUBLIC_KEY: BACKUP_KEYS.publicKey,
-        BACKUP_PRIVATE_KEY: BACKUP_KEYS.privateKey,
-        ...TEST_KEYS,
-      },
+      { PORT: String(port), ...installationEnv(world.database, redis.url) },
     );
     for (const [name, text] of Object.entries(FILES)) await shell.write(name, text);
     await shell.write('bin/aws', AWS);

@@ -6,11 +6,12 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { freePort } from '../../../api/src/embedded/free-port.ts';
 import { eventually } from '../../support/eventually.ts';
+import { commandAt } from '../../support/redis.ts';
 
 const FILE = new URL('../../../api/compose/compose.production.yaml', import.meta.url);
 const composeFile = z.looseObject({
@@ -35,17 +36,8 @@ describe('Redis in production', function () {
   let port: number;
   let child: ChildProcess;
 
-  const command = async <T>(work: (client: Redis) => Promise<T>): Promise<T> => {
-    const url = `redis://:${PASSWORD}@127.0.0.1:${port}`;
-    const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: () => null });
-    client.on('error', () => undefined);
-    try {
-      await client.connect();
-      return await work(client);
-    } finally {
-      client.disconnect();
-    }
-  };
+  const command = <T>(work: (client: Redis) => Promise<T>): Promise<T> =>
+    commandAt(`redis://:${PASSWORD}@127.0.0.1:${port}`, work);
   const start = async (): Promise<void> => {
     const [program, ...args] = await entrypoint(folder, port);
     const env = { ...process.env, REDIS_PASSWORD: PASSWORD };

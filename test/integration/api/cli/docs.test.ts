@@ -6,25 +6,9 @@ import { expect } from 'chai';
 import { COMMANDS } from '../../../../api/src/cli/commands.ts';
 import { CHECKS } from '../../../../api/src/cli/doctor.ts';
 import { runLatchkey } from '../../../support/command-line.ts';
-import { wordsOf } from '../../../support/page-commands.ts';
+import { commandsIn, ROOT, wordsOf } from '../../../support/page-commands.ts';
 
-const PAGE = new URL('../../../../docs/latchkey-cli.md', import.meta.url);
-
-interface Shown {
-  readonly line: string;
-  readonly args: readonly string[];
-  readonly output: string;
-}
-
-const shownIn = (page: string): readonly Shown[] =>
-  [...page.matchAll(/```console\n([\s\S]*?)```/g)].flatMap(([, block = '']) =>
-    block.split(/^(?=\$ )/m).flatMap((part) => {
-      const [first = '', ...rest] = part.split('\n');
-      const command = /\blatchkey (?!.*\blatchkey )(.*?)(?: +#.*)?$/.exec(first);
-      if (!first.startsWith('$ ') || command === null) return [];
-      return [{ line: first, args: wordsOf(command[1] ?? ''), output: rest.join('\n') }];
-    }),
-  );
+const PAGE = 'docs/latchkey-cli.md';
 
 /** Two environments with one fault of each kind. */
 const FILES = {
@@ -39,25 +23,27 @@ RATE_LIMT_PER_MINUTE=5000
 `,
 } as const;
 
-describe('docs/latchkey-cli.md', () => {
+describe(PAGE, () => {
   let page: string;
   let folder: string;
 
   before(async () => {
-    page = await readFile(PAGE, 'utf8');
+    page = await readFile(join(ROOT, PAGE), 'utf8');
     folder = await mkdtemp(join(tmpdir(), 'latchkey-docs-'));
     for (const [name, text] of Object.entries(FILES)) await writeFile(join(folder, name), text);
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
   it('shows outputs that are what the commands say', async () => {
-    const whole = shownIn(page).filter(({ output }) => output.trim() !== '' && !output.includes('…\n'));
+    const whole = commandsIn(PAGE, page).filter(({ output }) => output.trim() !== '' && !/…$/m.test(output));
     expect(whole.length).to.be.at.least(4);
-    for (const { line, args, output } of whole) {
-      const inFolder = args.map((word) => (word.endsWith('.env') ? join(folder, word) : word));
+    for (const { text, output } of whole) {
+      const inFolder = wordsOf(text)
+        .slice(1)
+        .map((word) => (word.endsWith('.env') ? join(folder, word) : word));
       const env = { APP_ENV: 'production', PUBLIC_URL: 'https://auth.example.com' };
       const { out, err } = await runLatchkey(inFolder, { env });
-      expect(out + err, line).to.equal(output);
+      expect(out + err, text).to.equal(`${output}\n`);
     }
   });
 
